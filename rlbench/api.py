@@ -87,7 +87,7 @@ class Transition(NamedTuple):
     truncated: np.ndarray  # [S, N] bool
 
 
-@dataclass(frozen=True, kw_only)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What an algorithm is asked to learn.
 
@@ -107,7 +107,7 @@ class Task:
     mdp: Any = None
 
 
-@dataclass(frozen=True, kw_only)
+@dataclass(frozen=True, kw_only=True)
 class TrainerTask(Task):
     """A task that hands out metered gymnasium environments, for trainers that own their loop.
 
@@ -262,7 +262,7 @@ class VectorEnvironment(Protocol):
         """Release what the sub-environments hold."""
 
 
-@dataclass(frozen=True, kw_only)
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentDescription:
     """What is known of an environment before it runs.
 
