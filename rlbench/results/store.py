@@ -1,0 +1,263 @@
+"""Writing a results folder so that a kill at any moment loses nothing that was finished."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import msgspec
+import numpy as np
+
+from rlbench.api import FolderError, UsageError
+from rlbench.results.records import (
+    Status,
+    TrialIdentity,
+    check_schema,
+    content_hash,
+    open_sealed,
+    readable_json,
+    seal,
+)
+
+Table = Literal["evaluations", "episodes", "diagnostics"]
+
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "evaluations": {
+        "step": "int64",
+        "actual_step": "int64",
+        "episode": "int64",
+        "episode_return": "float64",
+        "episode_length": "int64",
+        "exact_value": "float64",
+    },
+    "episodes": {
+        "step": "int64",
+        "env_index": "int64",
+        "episode_return": "float64",
+        "episode_length": "int64",
+    },
+    "diagnostics": {"step": "int64", "name": "string", "value": "float64"},
+}
+"""The columns of each table of a trial with their types; ``exact_value`` may be null."""
+
+_LINE_HEAD = b'{"crc":"%08x","columns":'
+
+
+class Store:
+    """A results folder, seen by its one writer."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def prepare(self) -> None:
+        """Create the folder; ``UsageError`` if it cannot be written."""
+        probe = self.root / ".probe.tmp"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"cannot write to {self.root}: {error.strerror}; choose another folder with --out"
+            ) from None
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder as its only writer; ``FolderError`` if somebody else does. A kill releases it."""
+        lock = filelock.FileLock(self.root / ".lock", blocking=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise FolderError(
+                f"another run is writing to {self.root}; wait for its end, or choose another folder with --out"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def folder(self, identity: TrialIdentity) -> Path:
+        """Give the folder of a trial, which may not exist yet."""
+        return self.root / "trials" / identity.folder
+
+    def status(self, identity: TrialIdentity) -> Status | None:
+        """Give how the trial ended; ``None`` if it has not, or if its ``status.json`` is damaged."""
+        return read_status(self.folder(identity))
+
+    def begin(self, identity: TrialIdentity) -> TrialWriter:
+        """Start a trial from nothing: leftovers of an earlier attempt, a failed one too, are removed.
+
+        Raises ``FolderError`` if the trial is finished or diverged: results are never overwritten.
+        """
+        folder = self.folder(identity)
+        status = read_status(folder)
+        if status is not None and status.status != "failed":
+            raise FolderError(f"{folder} holds a {status.status} trial; remove it to run it again")
+        with _write_errors(folder):
+            _make_folder(folder)
+            (folder / "status.json").unlink(missing_ok=True)  # first: without it nothing else counts
+            for entry in folder.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        write_atomically({folder / "trial.json": readable_json(identity.document())})
+        return TrialWriter(folder)
+
+    def write_experiment(self, document: Mapping[str, Any]) -> Path:
+        """Keep a request as ``experiments/HASH.json``, named after its content."""
+        folder = self.root / "experiments"
+        with _write_errors(folder):
+            _make_folder(folder)
+        path = folder / f"{content_hash(document)}.json"
+        write_atomically({path: readable_json(document)})
+        return path
+
+
+class TrialWriter:
+    """Takes one trial's rows while it runs and seals them at its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def append(self, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Append rows to a table, given as equally long columns; ``exact_value`` may be left out.
+
+        They go to a file of checked JSON lines, which survives this process but not the machine.
+        """
+        expected = set(COLUMNS[table])
+        values = {name: np.asarray(column).tolist() for name, column in columns.items()}
+        if set(values) | {"exact_value"} != expected | {"exact_value"}:
+            raise ValueError(f"{table} has the columns {sorted(expected)}, not {sorted(values)}")
+        if len({len(column) for column in values.values()}) != 1:
+            raise ValueError(f"columns of {table} differ in length")
+        body = json.dumps(values, separators=(",", ":")).encode()
+        line = _LINE_HEAD % zlib.crc32(body) + body + b"}\n"
+        path = self.folder / f"{table}.jsonl"
+        with _write_errors(path), path.open("ab") as file:
+            file.write(line)
+
+    def finish(
+        self,
+        status: Literal["finished", "diverged", "failed"],
+        *,
+        step: int,
+        weights: bytes | None,
+        timing: Mapping[str, Any],
+        error: str | None,
+    ) -> None:
+        """Seal the trial: Parquet files, weights, timing, and ``status.json`` last of all."""
+        contents = {f"{table}.parquet": _parquet(table, self._rows(table)) for table in COLUMNS}
+        if weights is not None:
+            contents["final.safetensors"] = weights
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
+        # Timing differs between identical runs, so its checksum is its own and not in status.json.
+        contents["timing.json"] = readable_json(seal(timing))
+        write_atomically({self.folder / name: data for name, data in contents.items()})
+        end = Status(status=status, step=step, files=hashes, error=error)
+        write_atomically({self.folder / "status.json": readable_json(seal(msgspec.to_builtins(end)))})
+        for table in COLUMNS:
+            (self.folder / f"{table}.jsonl").unlink(missing_ok=True)
+
+    def _rows(self, table: str) -> dict[str, list[Any]]:
+        rows: dict[str, list[Any]] = {name: [] for name in COLUMNS[table]}
+        path = self.folder / f"{table}.jsonl"
+        if path.exists():
+            for number, columns in enumerate(read_lines(path.read_bytes())):
+                if columns is None:
+                    raise FolderError(f"line {number + 1} of {path} is damaged; run the same command again")
+                length = len(columns["step"])
+                for name, column in rows.items():
+                    column.extend(columns.get(name, [None] * length))
+        return rows
+
+
+def read_lines(data: bytes) -> Iterator[dict[str, list[Any]] | None]:
+    """Give the columns of each checked JSON line; ``None`` for one that is damaged or cut off."""
+    start = len(_LINE_HEAD % 0)
+    for line in data.splitlines():
+        body = line[start:-1]
+        whole = line[:start] == _LINE_HEAD % zlib.crc32(body) and line[-1:] == b"}"
+        yield json.loads(body) if whole else None
+
+
+def read_status(folder: Path) -> Status | None:
+    """Give the verified ``status.json`` of a trial's folder; ``None`` if there is none or it is damaged."""
+    path = folder / "status.json"
+    try:
+        document = open_sealed(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    if document is None:
+        return None
+    check_schema(document, path)
+    try:
+        return msgspec.convert(document, Status)
+    except msgspec.ValidationError:
+        return None
+
+
+def write_atomically(contents: Mapping[Path, bytes]) -> None:
+    """Write files of one folder, each of which is there whole or not at all.
+
+    Returns when they are on the disk: files synced under temporary names, renamed, and the folder synced.
+    """
+    folder = next(iter(contents)).parent
+    with _write_errors(folder):
+        for path, content in contents.items():
+            with _temporary(path).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in contents:
+            _temporary(path).replace(path)
+        _sync_folder(folder)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(path.name + ".tmp")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    """Create a folder and its parents so that they survive a crash of the machine."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+@contextlib.contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FolderError(
+            f"cannot write {path}: {error.strerror}; mend that and run the same command again"
+        ) from error
+
+
+def _parquet(table: str, rows: Mapping[str, list[Any]]) -> bytes:
+    """Give a table as Parquet: the same rows give the same bytes."""
+    import pyarrow
+    import pyarrow.parquet
+
+    schema = pyarrow.schema([(name, kind) for name, kind in COLUMNS[table].items()])
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(
+        pyarrow.table(rows, schema=schema), buffer, compression="zstd", store_schema=False
+    )
+    return buffer.getvalue()
