@@ -31,7 +31,7 @@ def folded(name: str) -> str:
 
 
 def allow_list(environ: Mapping[str, str]) -> list[str] | None:
-    """Give the names in ``RLBENCH_PLUGINS``, or ``None`` where it is not set; empty allows no external one."""
+    """Give the names in ``RLBENCH_PLUGINS``, or ``None`` where it is not set; empty allows none."""
     if ALLOW_LIST not in environ:
         return None
     return [name.strip() for name in environ[ALLOW_LIST].split(",") if name.strip()]

@@ -201,7 +201,8 @@ def load_catalogue(environ: Mapping[str, str] = os.environ, external: bool = Tru
 
 def _check_allow_list(found: list[discovery.Found], environ: Mapping[str, str]) -> None:
     every = [*found, *discovery.find(discovery.COMMANDS, environ)]
-    installed = {one.distribution for one in every} | {one.point.name for one in every}
+    external = [one for one in every if one.distribution != discovery.OWN_DISTRIBUTION]
+    installed = {one.distribution for one in external} | {one.point.name for one in external}
     for name in discovery.allow_list(environ) or ():
         if discovery.folded(name) not in {discovery.folded(one) for one in installed}:
             raise api.UsageError(
