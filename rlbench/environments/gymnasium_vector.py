@@ -1,0 +1,137 @@
+"""Vectors of gymnasium environments without autoreset: in this process, or one process each."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+
+from rlbench.environments.gymnasium_ids import make_single
+
+_PARK = "rlbench.park"
+
+
+class ParkableEnv(gymnasium.Wrapper):
+    """A sub-environment that can idle: parked, it answers ``step`` with its last observation and no flags.
+
+    It begins parked, with an observation of zeros; a reset with the option ``rlbench.park`` parks it again,
+    any other reset starts an episode. Infos are dropped: merging them costs more than most environments.
+    """
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        super().__init__(env)
+        space = env.observation_space
+        self._last: Any = np.zeros(space.shape or (), space.dtype)
+        self._parked = True
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
+        if options and _PARK in options:
+            self._parked = True
+        else:
+            self._last, _ = self.env.reset(seed=seed)
+            self._parked = False
+        return self._last, {}
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict]:
+        if self._parked:
+            return self._last, 0.0, False, False, {}
+        self._last, reward, terminated, truncated, _ = self.env.step(action)
+        return self._last, reward, terminated, truncated, {}
+
+
+class GymnasiumVector:
+    """A :class:`rlbench.api.VectorEnvironment` over a gymnasium vector environment of :class:`ParkableEnv`."""
+
+    def __init__(self, vector: SyncVectorEnv | AsyncVectorEnv) -> None:
+        self._vector = vector
+        count = vector.num_envs
+        # Rows whose episode has ended and that gymnasium would refuse to step: parked before the next step.
+        self._ended = np.zeros(count, dtype=np.bool_)  # [K]
+        self._observations = self._reset(np.ones(count, dtype=np.bool_), [None] * count, park=True)
+
+    def reset(self, mask: np.ndarray, episode_seeds: Sequence[int]) -> np.ndarray:
+        """Start new episodes where ``mask [K]`` is True, with one seed for each True; all observations ``[K, ...]``.
+
+        Raises ``ValueError`` where the mask and the number of seeds do not fit.
+        """
+        mask = np.asarray(mask, dtype=np.bool_)
+        rows = np.flatnonzero(mask)
+        if mask.shape != self._ended.shape or len(rows) != len(episode_seeds):
+            raise ValueError(
+                f"a mask of shape {mask.shape} with {len(rows)} True and {len(episode_seeds)} seeds do not fit "
+                f"{len(self._ended)} sub-environments"
+            )
+        if len(rows):
+            seeds: list[int | None] = [None] * len(mask)
+            for row, seed in zip(rows, episode_seeds, strict=True):
+                seeds[row] = int(seed)
+            self._observations = self._reset(mask, seeds, park=False)
+            self._ended &= ~mask
+        return self._observations.copy()
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Give ``next_obs [K, ...], reward [K] float64, terminated [K] bool, truncated [K] bool``."""
+        if self._ended.any():
+            self._reset(self._ended.copy(), [None] * len(self._ended), park=True)
+        self._observations, reward, terminated, truncated, _ = self._vector.step(actions)
+        self._ended = terminated | truncated
+        return self._observations.copy(), reward, terminated, truncated
+
+    def close(self) -> None:
+        """Close the sub-environments and end their processes, also after one of these has died."""
+        with contextlib.suppress(EOFError, OSError, AttributeError):
+            self._vector.close()
+        for process in getattr(self._vector, "processes", ()):
+            if process.is_alive():
+                process.terminate()
+            process.join()
+
+    def _reset(self, mask: np.ndarray, seeds: list[int | None], *, park: bool) -> np.ndarray:
+        options: dict[str, Any] = {"reset_mask": mask}
+        if park:
+            options[_PARK] = True
+        return self._vector.reset(seed=seeds, options=options)[0]
+
+
+def make_sync(
+    env_id: str, env_kwargs: Mapping[str, Any], seeds: Sequence[int], max_episode_steps: int
+) -> GymnasiumVector:
+    """Make ``len(seeds)`` sub-environments that are stepped one after the other in this process.
+
+    The seeds themselves are not used: every episode gets its own from ``reset``.
+    """
+    return GymnasiumVector(
+        SyncVectorEnv(
+            [_maker(env_id, env_kwargs, max_episode_steps)] * len(seeds),
+            copy=False,
+            autoreset_mode=AutoresetMode.DISABLED,
+        )
+    )
+
+
+def make_async(
+    env_id: str, env_kwargs: Mapping[str, Any], seeds: Sequence[int], max_episode_steps: int
+) -> GymnasiumVector:
+    """Make ``len(seeds)`` sub-environments in a process each, for environments that are slow to step."""
+    return GymnasiumVector(
+        AsyncVectorEnv(
+            [_maker(env_id, env_kwargs, max_episode_steps)] * len(seeds),
+            copy=False,
+            autoreset_mode=AutoresetMode.DISABLED,
+        )
+    )
+
+
+def _maker(
+    env_id: str, env_kwargs: Mapping[str, Any], max_episode_steps: int
+) -> functools.partial[gymnasium.Env]:
+    return functools.partial(_make_parkable, env_id, dict(env_kwargs), max_episode_steps)
+
+
+def _make_parkable(env_id: str, env_kwargs: Mapping[str, Any], max_episode_steps: int) -> gymnasium.Env:
+    return ParkableEnv(make_single(env_id, env_kwargs, max_episode_steps))
