@@ -57,7 +57,8 @@ def canonical_json(document: Any) -> bytes:
         ).encode()
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"a setting cannot be stored as JSON ({error}); use finite numbers, text, true, false, lists and tables"
+            f"a setting cannot be stored as JSON ({error}); "
+            "use finite numbers, text, true, false, lists and tables"
         ) from None
 
 
@@ -93,8 +94,8 @@ def check_schema(document: Mapping[str, Any], where: Any) -> None:
     version = document.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise FolderError(
-            f"{where} was written by a newer rlbench (schema {version}, this one reads up to {SCHEMA_VERSION}); "
-            "upgrade rlbench"
+            f"{where} was written by a newer rlbench (schema {version}, this one reads up to "
+            f"{SCHEMA_VERSION}); upgrade rlbench"
         )
 
 

@@ -78,7 +78,7 @@ class Store:
             lock.acquire()
         except filelock.Timeout:
             raise FolderError(
-                f"another run is writing to {self.root}; wait for its end, or choose another folder with --out"
+                f"another run is writing to {self.root}; wait for its end, or give another folder with --out"
             ) from None
         try:
             yield

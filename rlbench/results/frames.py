@@ -1,0 +1,284 @@
+"""Reading a results folder into pandas: every file is checked, and nothing it names is imported or run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlbench.api import FolderError, UsageError
+from rlbench.results.records import (
+    Status,
+    check_schema,
+    content_hash,
+    decode_name,
+    open_sealed,
+    parse_trial_folder,
+)
+from rlbench.results.store import COLUMNS, read_status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LONGEST_SUFFIX = 3  # differing settings that a label spells out before it gives their hash instead
+
+
+@dataclass
+class StoredTrial:
+    """One trial's folder as found: what its names say, and what its checked files say."""
+
+    path: Path
+    label: str
+    env: str
+    seed: int
+    hash: str
+    document: dict[str, Any] = field(default_factory=dict)  # trial.json; empty where it is damaged
+    ending: Status | None = None
+    status: str = "unfinished"
+    error: str | None = None
+    timing: dict[str, Any] = field(default_factory=dict)
+
+
+def is_results_folder(root: Path) -> bool:
+    """Say whether a folder holds results of rlbench."""
+    return any((root / name).is_dir() for name in ("experiments", "trials"))
+
+
+class Frames:
+    """The tables of a results folder, each read when first used and then kept.
+
+    ``trials`` has one row a trial, whatever its fate: ``finished``, ``diverged``, ``failed``, ``unfinished``
+    (begun, still running or cut off) or ``damaged``. The other tables hold the rows of every trial that
+    ended, ``algorithm, env, seed`` in front; a file whose checksum does not match is left out and named in
+    ``problems``. Where one label has several settings on one environment, what differs is added to the name,
+    as in ``dqn [steps=1000]``, so that no mean ever mixes them.
+
+    Raises ``UsageError`` where there is nothing to read and ``FolderError`` where a later version wrote it.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self.problems: list[str] = []
+        self.damaged: dict[str, str] = {}  # folder of the trial -> what is wrong with it
+        if not self.root.is_dir():
+            raise UsageError(f"there is no folder {self.root}; make one with: rlbench run --out {self.root}")
+        if not is_results_folder(self.root):
+            raise UsageError(f"no results in {self.root}; make some with: rlbench run --out {self.root}")
+
+    @cached_property
+    def stored(self) -> list[StoredTrial]:
+        """Every trial's folder, by label, environment and seed; names made unambiguous."""
+        found = [self._read_trial(path, *parsed) for path, parsed in _trial_folders(self.root / "trials")]
+        _tell_settings_apart(found)
+        return sorted(found, key=lambda trial: (trial.label, trial.env, trial.seed, trial.hash))
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial; ``reached_step`` is where it ended, ``hash`` and ``folder`` say where it lives."""
+        import pandas as pd
+
+        rows = [
+            {
+                "algorithm": trial.label,
+                "env": trial.env,
+                "seed": trial.seed,
+                "status": trial.status,
+                "steps": trial.document.get("steps"),
+                "error": trial.error,
+                "attempts": trial.timing.get("attempts"),
+                "wall_seconds": trial.timing.get("wall_seconds"),
+                "steps_per_second": trial.timing.get("steps_per_second"),
+                "kind": trial.document.get("kind"),
+                "reached_step": trial.ending.step if trial.ending else None,
+                "hash": trial.hash,
+                "folder": self._relative(trial),
+            }
+            for trial in self.stored
+        ]
+        types = {
+            "algorithm": "str",
+            "env": "str",
+            "seed": "int64",
+            "status": "str",
+            "steps": "Int64",
+            "error": "str",
+            "attempts": "Int64",
+            "wall_seconds": "float64",
+            "steps_per_second": "float64",
+            "kind": "str",
+            "reached_step": "Int64",
+            "hash": "str",
+            "folder": "str",
+        }
+        return pd.DataFrame(
+            {name: pd.array([row[name] for row in rows], dtype=_dtype(kind)) for name, kind in types.items()}
+        )
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """Every evaluation episode: step, actual_step, episode, its return and length, exact_value."""
+        return self._table("evaluations")
+
+    @cached_property
+    def episodes(self) -> pd.DataFrame:
+        """Every training episode: ``step, env_index, episode_return, episode_length``."""
+        return self._table("episodes")
+
+    @cached_property
+    def diagnostics(self) -> pd.DataFrame:
+        """What the algorithms told of themselves: ``step, name, value``."""
+        return self._table("diagnostics")
+
+    @cached_property
+    def experiments(self) -> list[dict[str, Any]]:
+        """The requests that this folder answers, as their documents."""
+        documents = []
+        for path in sorted((self.root / "experiments").glob("*.json")):
+            document = _read_named(path, path.stem)
+            if document is None:
+                self._problem(f"{path} is damaged; the same command again writes it anew")
+                continue
+            check_schema(document, path)
+            documents.append(document)
+        return documents
+
+    def _read_trial(self, path: Path, label: str, env: str, seed: int, digest: str) -> StoredTrial:
+        trial = StoredTrial(path, label, env, seed, digest)
+        document = _read_named(path / "trial.json", digest)
+        ending = read_status(path)
+        timing = None
+        if document is None:
+            self._mark_damaged(trial, "trial.json")
+        else:
+            check_schema(document, path / "trial.json")
+            trial.document = document
+        if ending is not None:
+            trial.ending, trial.status, trial.error = ending, ending.status, ending.error
+            timing = _read_timing(path / "timing.json")
+            if timing is None:
+                self._problem(f"{path / 'timing.json'} is damaged or missing; its trial's times are unknown")
+        elif (path / "status.json").exists():
+            self._mark_damaged(trial, "status.json")
+        if self._relative(trial) in self.damaged:
+            trial.status, trial.error = "damaged", self.damaged[self._relative(trial)]
+        trial.timing = timing or {}
+        return trial
+
+    def _table(self, table: str) -> pd.DataFrame:
+        import numpy as np
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        schema = pa.schema([(name, kind) for name, kind in COLUMNS[table].items()])
+        read: list[tuple[StoredTrial, pa.Table]] = []
+        for trial in self.stored:
+            expected = trial.ending.files.get(f"{table}.parquet") if trial.ending else None
+            if expected is None or trial.status == "damaged":
+                continue
+            try:
+                data = _read_bytes(trial.path / f"{table}.parquet") or b""
+                if hashlib.sha256(data).hexdigest() != expected:
+                    raise ValueError("the checksum does not match")
+                content = pyarrow.parquet.ParquetFile(pa.BufferReader(data)).read()
+                read.append((trial, content.select(schema.names).cast(schema)))
+            except (ValueError, KeyError, OSError):  # pyarrow's own errors are among these
+                self._mark_damaged(trial, f"{table}.parquet")
+        rows = pa.concat_tables([content for _, content in read]) if read else schema.empty_table()
+        counts = [content.num_rows for _, content in read]
+        front = pd.DataFrame(
+            {
+                "algorithm": pd.array([trial.label for trial, _ in read], dtype=_dtype("str")),
+                "env": pd.array([trial.env for trial, _ in read], dtype=_dtype("str")),
+                "seed": pd.array([trial.seed for trial, _ in read], dtype="int64"),
+            }
+        )
+        repeated = front.iloc[np.repeat(np.arange(len(front)), counts)].reset_index(drop=True)
+        return pd.concat([repeated, rows.to_pandas()], axis=1)
+
+    def _mark_damaged(self, trial: StoredTrial, file: str) -> None:
+        message = (
+            f"{trial.path / file} is damaged or missing; "
+            f"remove the folder {trial.path} and run the same command again"
+        )
+        self.damaged[self._relative(trial)] = message
+        self._problem(message)
+
+    def _problem(self, message: str) -> None:
+        if message not in self.problems:
+            self.problems.append(message)
+
+    def _relative(self, trial: StoredTrial) -> str:
+        return trial.path.relative_to(self.root).as_posix()
+
+
+def _trial_folders(trials: Path) -> Iterator[tuple[Path, tuple[str, str, int, str]]]:
+    for path in sorted(trials.glob("*/*/seed-*")):
+        parsed = parse_trial_folder(path.name)
+        if parsed is not None and path.is_dir():
+            yield path, (decode_name(path.parent.parent.name), decode_name(path.parent.name), *parsed)
+
+
+def _tell_settings_apart(found: list[StoredTrial]) -> None:
+    """Extend the labels of trials that differ in more than the seed from others of their label."""
+    cells: dict[tuple[str, str], list[StoredTrial]] = defaultdict(list)
+    for trial in found:
+        if trial.document:
+            cells[trial.label, trial.env].append(trial)
+    for trials in cells.values():
+        settings = [
+            {key: value for key, value in _flatten(trial.document) if key != "seed"} for trial in trials
+        ]
+        keys = sorted({key for setting in settings for key in setting})
+        differing = [key for key in keys if len({repr(setting.get(key)) for setting in settings}) > 1]
+        for trial, setting in zip(trials, settings, strict=True):
+            if 0 < len(differing) <= _LONGEST_SUFFIX:
+                shown = ", ".join(f"{key.rpartition('.')[2]}={setting.get(key)}" for key in differing)
+                trial.label += f" [{shown}]"
+            elif differing:
+                trial.label += f" [{content_hash(setting)[:8]}]"
+
+
+def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _read_bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FolderError(f"cannot read {path}: {error.strerror}; make it readable") from None
+
+
+def _read_named(path: Path, digest: str) -> dict[str, Any] | None:
+    """Give a JSON document that is named after its content; ``None`` where the two do not match."""
+    data = _read_bytes(path)
+    try:
+        document = json.loads(data or b"")
+        whole = isinstance(document, dict) and content_hash(document) == digest
+    except (ValueError, UsageError):
+        return None
+    return document if whole else None
+
+
+def _read_timing(path: Path) -> dict[str, Any] | None:
+    data = _read_bytes(path)
+    return None if data is None else open_sealed(data)
+
+
+def _dtype(kind: str) -> Any:
+    """Give the dtype pandas itself would choose for text, and the named one for the rest."""
+    import pandas as pd
+
+    return pd.Series(["text"]).dtype if kind == "str" else kind
