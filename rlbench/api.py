@@ -332,7 +332,7 @@ class ReportSectionSpec:
 
 @dataclass(frozen=True)
 class ExecutorSpec:
-    """A way to run cohorts: ``make(jobs)`` gives an object whose ``run(cohorts)`` yields their events."""
+    """A way to run cohorts: ``make(jobs)`` gives an object whose ``run(cohorts)`` yields ``(cohort, event)``."""
 
     name: str
     make: Callable[..., Any] | str

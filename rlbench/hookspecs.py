@@ -115,8 +115,12 @@ def rlbench_report_sections() -> Iterable[api.ReportSectionSpec]:  # type: ignor
 
 @hookspec
 def rlbench_executors() -> Iterable[api.ExecutorSpec]:  # type: ignore[empty-body]
-    """Yield executors: ``make(jobs).run(cohorts)`` yields the events of ``run_cohort`` for every cohort.
+    """Yield executors: ``make(jobs).run(cohorts)`` takes cohorts off the left of a deque until it is empty.
 
+    It yields ``(cohort, event)`` for every event of ``run_cohort``, and ``Ended`` as the last of each cohort,
+    with a traceback where it failed. The runner may append cohorts while it iterates.
+
+    >>> import traceback
     >>> from rlbench.api import ExecutorSpec
     >>> from rlbench.hookspecs import hookimpl
     >>>
@@ -124,11 +128,17 @@ def rlbench_executors() -> Iterable[api.ExecutorSpec]:  # type: ignore[empty-bod
     ...     def __init__(self, jobs):
     ...         pass
     ...     def run(self, cohorts):
+    ...         from rlbench.running.events import Ended
     ...         from rlbench.running.worker import run_cohort
-    ...         for cohort in cohorts:
-    ...             events = []
-    ...             run_cohort(cohort, events.append)
-    ...             yield from events
+    ...         while cohorts:
+    ...             cohort, events = cohorts.popleft(), []
+    ...             try:
+    ...                 run_cohort(cohort, events.append)
+    ...                 events.append(Ended())
+    ...             except Exception:
+    ...                 events.append(Ended(traceback.format_exc()))
+    ...             for event in events:
+    ...                 yield cohort, event
     >>>
     >>> @hookimpl
     ... def rlbench_executors():

@@ -1,1 +1,1 @@
-"""TODO"""
+"""From a request to stored results: plan, cohorts, workers, events, store."""

@@ -1,0 +1,116 @@
+"""``rlbench run``: train algorithms on environments, evaluate them, and write a report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlbench.cli import external_plugins, no_plugins_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rlbench.running.plan import Plan
+
+
+@click.command(name="run", context_settings={"show_default": False})
+@click.option("--algos", metavar="NAMES", help="Algorithms, comma-separated; LABEL=NAME gives a label.")
+@click.option("--envs", metavar="IDS", help="Environments, comma-separated [CartPole-v1].")
+@click.option("--seeds", metavar="SEEDS", help="A count (5), a list (3,8 or 3,) or a range (3:8) [5].")
+@click.option("--steps", metavar="N", help="Environment steps of each trial [50000].")
+@click.option("--jobs", metavar="N", help="Processes at a time [the cores].")
+@click.option("--out", metavar="DIR", help="Results folder [results/NAME]; what is there is not run again.")
+@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:INDEX [auto].")
+@click.option(
+    "--set", "settings", multiple=True, metavar="LABEL.KEY=VALUE", help="A setting of an algorithm."
+)
+@click.option(
+    "--env-set", "env_settings", multiple=True, metavar="ENV.KEY=VALUE", help="An argument of an environment."
+)
+@click.option("--eval-points", metavar="N", help="Evaluations of each trial [20].")
+@click.option("--eval-episodes", metavar="N", help="Episodes of each evaluation [5].")
+@click.option("--max-episode-steps", metavar="N", help="Time limit [the environment's own, else 1000].")
+@click.option("--config", metavar="FILE.toml", help="Read options from a TOML file.")
+@click.option("--executor", metavar="NAME", help="What runs the cohorts [local].")
+@click.option("--trackers", metavar="NAMES", help="Trackers that are told what happens, comma-separated.")
+@click.option("--allow-import", is_flag=True, default=None, help="Let module:Env-v0 ids import their module.")
+@click.option("--dry-run", is_flag=True, help="Show the resolved plan, and where each value comes from.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document to standard output.")
+@no_plugins_option
+@click.pass_context
+def command(
+    context: click.Context, config: str | None, dry_run: bool, as_json: bool, **options: Any
+) -> int | None:
+    """Train algorithms on environments, evaluate them, and write a report.
+
+    The same command again runs only what is missing. Options win over environment variables
+    (RLBENCH_STEPS and so on), over the file, over presets, over defaults.
+
+    \b
+    Examples:
+      rlbench run --algos dqn,a2c --seeds 5
+      rlbench run --algos dqn,double=dqn --set double.double_q=true --envs Acrobot-v1
+    """
+    from rich.console import Console
+
+    from rlbench import experiment
+
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    external = external_plugins(context)
+    plan, catalogue = experiment.make_plan(
+        given, config=config, external_plugins=external, origin="command line"
+    )
+    if dry_run:
+        _show_plan(plan, as_json)
+        return None
+    talk = Console(stderr=as_json)
+    words = " ".join(shlex.quote(word) for word in ["rlbench", *sys.argv[1:]])
+    results = experiment.run_plan(plan, catalogue, console=talk, command=words, external_plugins=external)
+    report = results.report()
+    from rlbench.cli.tables import print_outcome
+
+    print_outcome(results, report, as_json=as_json)
+    return 1 if (results.trials["status"] == "failed").any() else None
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    from rich.console import Console
+
+    from rlbench.running.plan import describe_plan
+
+    document = describe_plan(plan)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+        return
+    _print_plan(document, Console())
+
+
+def _print_plan(document: dict[str, Any], console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="options", title_justify="left")
+    for column in ("option", "value", "from"):
+        table.add_column(column)
+    for row in document["options"]:
+        table.add_row(Text(row["name"]), Text(str(row["value"])), Text(row["origin"]))
+    console.print(table)
+    for arm in document["arms"]:
+        table = Table(
+            title=Text(f"{arm['label']} ({arm['algorithm']}) on {arm['env']}"), title_justify="left"
+        )
+        for column in ("setting", "value", "from"):
+            table.add_column(column)
+        for key, value in arm["config"].items():
+            table.add_row(Text(key), Text(str(value)), Text(arm["origins"][key]))
+        console.print(table)
+    for row in document["unsupported"]:
+        console.print(Text(f"unsupported: {row['algorithm']} on {row['env']}: {row['reason']}"))
+    console.print(
+        Text(f"{document['trials']} trials, {document['missing']} of them to run, in {document['folder']}")
+    )

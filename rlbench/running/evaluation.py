@@ -1,0 +1,91 @@
+"""Evaluating policies on environments and random streams of their own, so that training never notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rlbench.api import Policy, VectorEnvironment
+from rlbench.environments.mdp import MDP
+from rlbench.running.seeding import Streams
+
+
+class Evaluation(NamedTuple):
+    """One evaluation point of every seed; ``exact`` is there where the environment's model is known."""
+
+    returns: np.ndarray  # [S, E] float64
+    lengths: np.ndarray  # [S, E] int64
+    exact: np.ndarray | None  # [S] float64
+
+
+def due_points(steps: int, points: int) -> list[int]:
+    """Give the nominal steps at which evaluations are due: ``i * steps // points`` for i = 1 ... points."""
+    return [i * steps // points for i in range(1, points + 1)]
+
+
+class Evaluator:
+    """Runs ``episodes`` episodes a seed, all seeds at once.
+
+    ``make_vector(seeds)`` gives as many sub-environments as seeds. A backend that cannot seed an episode
+    gets new sub-environments for every evaluation, so that a point's episodes depend on nothing before it.
+    """
+
+    def __init__(
+        self,
+        make_vector: Callable[[Sequence[int]], VectorEnvironment],
+        streams: Streams,
+        seeds: Sequence[int],
+        episodes: int,
+        *,
+        seeds_episodes: bool,
+        mdp: MDP | None,
+        max_episode_steps: int,
+    ) -> None:
+        self._make_vector = make_vector
+        self._streams = streams
+        self._seeds = list(seeds)
+        self._episodes = episodes
+        self._seeds_episodes = seeds_episodes
+        self._mdp = mdp
+        self._horizon = max_episode_steps
+        self._environment: VectorEnvironment | None = None
+
+    def __call__(self, policy: Policy, nominal_step: int) -> Evaluation:
+        """Evaluate ``policy`` (``[S, E, ...] -> [S, E, ...]``) with the episodes of ``nominal_step``."""
+        shape = (len(self._seeds), self._episodes)  # [S, E]
+        episode_seeds = [
+            self._streams.evaluation_episode(seed, nominal_step, episode)
+            for seed in self._seeds
+            for episode in range(self._episodes)
+        ]
+        if self._environment is None or not self._seeds_episodes:
+            self.close()
+            self._environment = self._make_vector(episode_seeds)
+        environment = self._environment
+        running = np.ones(len(episode_seeds), dtype=bool)  # [S * E]
+        returns = np.zeros(len(episode_seeds))
+        lengths = np.zeros(len(episode_seeds), dtype=np.int64)
+        obs = environment.reset(running, episode_seeds)
+        while running.any():
+            actions = np.asarray(policy(obs.reshape(*shape, *obs.shape[1:])))
+            obs, reward, terminated, truncated = environment.step(actions.reshape(-1, *actions.shape[2:]))
+            returns[running] += reward[running]
+            lengths += running
+            running &= ~(terminated | truncated)
+        return Evaluation(returns.reshape(shape), lengths.reshape(shape), self._exact(policy))
+
+    def _exact(self, policy: Policy) -> np.ndarray | None:
+        if self._mdp is None:
+            return None
+        states = np.tile(np.arange(self._mdp.n_states), (len(self._seeds), 1))  # [S, n_states]
+        probabilities = getattr(policy, "probabilities", None)
+        table = np.asarray(probabilities(states) if probabilities else policy(states))
+        return np.array([self._mdp.expected_return(row, self._horizon) for row in table])
+
+    def close(self) -> None:
+        """Release the sub-environments."""
+        if self._environment is not None:
+            self._environment.close()
+            self._environment = None
