@@ -227,7 +227,7 @@ def _load(one: discovery.Found) -> tuple[PluginRecord, list[tuple[str, str, Any]
         except KeyboardInterrupt:
             raise
         except BaseException as problem:  # a plugin that calls sys.exit() is a broken plugin, too
-            error = f"{type(problem).__name__}: {problem}".strip(": \n").splitlines()[0]
+            error = " ".join(f"{type(problem).__name__}: {problem}".rstrip(": \n").split())
             trace = traceback.format_exc()
     provides = {hook: tuple(name for of, name, _ in records if of == hook) for hook in dict.fromkeys(hooks)}
     record = PluginRecord(
