@@ -13,8 +13,6 @@ from rlbench.cli import external_plugins, no_plugins_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlbench.running.plan import Plan
-
 
 @click.command(name="run", context_settings={"show_default": False})
 @click.option("--algos", metavar="NAMES", help="Algorithms, comma-separated; LABEL=NAME gives a label.")
@@ -64,7 +62,7 @@ def command(
         given, config=config, external_plugins=external, origin="command line"
     )
     if dry_run:
-        _show_plan(plan, as_json)
+        _show_plan(experiment.describe_plan(plan, catalogue), as_json)
         return None
     talk = Console(stderr=as_json)
     words = " ".join(shlex.quote(word) for word in ["rlbench", *sys.argv[1:]])
@@ -76,12 +74,9 @@ def command(
     return 1 if (results.trials["status"] == "failed").any() else None
 
 
-def _show_plan(plan: Plan, as_json: bool) -> None:
+def _show_plan(document: dict[str, Any], as_json: bool) -> None:
     from rich.console import Console
 
-    from rlbench.running.plan import describe_plan
-
-    document = describe_plan(plan)
     if as_json:
         import msgspec
 

@@ -126,9 +126,8 @@ class Lines:
 
     def ended(self, cohort: Cohort, error: str | None, again: int) -> None:
         self._clock.end(cohort, again)
-        self._say(
-            f"{_closing(cohort, error, again)}; all: {self._clock.fraction:.0%}, {_duration(self._clock.left())}"
-        )
+        left = _duration(self._clock.left())
+        self._say(f"{_closing(cohort, error, again)}; all: {self._clock.fraction:.0%}, {left}")
 
     def close(self) -> None:
         pass
@@ -188,7 +187,7 @@ def _opening(trials: int, cohorts: int, finished: int) -> str:
     already = f" ({finished} already there)" if finished else ""
     if not trials:
         return f"nothing to do: all {finished} trials are there"
-    return f"running {trials} trial{'s' if trials > 1 else ''} in {cohorts} cohort{'s' if cohorts > 1 else ''}{already}"
+    return f"running {trials} trials in {cohorts} cohorts{already}"
 
 
 def _closing(cohort: Cohort, error: str | None, again: int) -> str:

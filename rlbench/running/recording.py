@@ -112,10 +112,10 @@ class Recorder:
 
     def finish(self, step: int, weights: Mapping[str, np.ndarray] | None) -> None:
         """End all trials; ``weights`` are ``[S, ...]`` by parameter name."""
-        for index, trial in enumerate(self._hashes):
-            mine = {name: np.ascontiguousarray(array[index]) for name, array in (weights or {}).items()}
-            if not all(np.isfinite(array).all() for array in mine.values() if array.dtype.kind == "f"):
-                self.diverge(index, step, "the final weights are not finite")
+        for array in (weights or {}).values():
+            if array.dtype.kind == "f":
+                for index in np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1)):
+                    self.diverge(int(index), step, "the final weights are not finite")
         self.flush(step)
         seconds = time.perf_counter() - self._start
         for index, trial in enumerate(self._hashes):

@@ -123,7 +123,7 @@ class Runner:
         trackers: _Trackers,
         reporter: Reporter,
     ) -> None:
-        """Close a cohort; where it failed, run its trials one by one, so that one cannot take the others down."""
+        """Close a cohort; where it failed, run its trials one by one: one cannot take the others down."""
         left = [trial for trial in cohort.trials if error is not None and self._unfinished(trial)]
         if len(cohort.trials) > 1:
             for trial in left:
