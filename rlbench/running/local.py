@@ -58,7 +58,7 @@ class LocalExecutor:
         self._jobs = jobs
 
     def run(self, cohorts: deque[Cohort]) -> Iterator[tuple[Cohort, AnyEvent]]:
-        """Yield ``(cohort, event)`` until ``cohorts`` is empty and all have ended; the caller may append more.
+        """Yield ``(cohort, event)`` until ``cohorts`` is empty and all have ended; more may be appended.
 
         The last event of each cohort is :class:`Ended`, with what went wrong where something did. Closing
         the iterator ends all workers.

@@ -109,11 +109,10 @@ def make_plan(options: Options, catalogue: Catalogue) -> Plan:
 
 
 def describe(plan: Plan, missing: int) -> dict[str, Any]:
-    """Give a plan as a JSON document: each option and setting with its origin, and how much is left to run."""
+    """Give a plan as a JSON document: each option and setting with its origin, and what is left to run."""
     options = plan.options
-    names = [
-        name for name in options.__dataclass_fields__ if name not in ("settings", "env_settings", "origins")
-    ]
+    tables = ("settings", "env_settings", "origins")
+    names = [name for name in options.__dataclass_fields__ if name not in tables]
     resolved = {"out": plan.folder, "device": plan.device}
     return {
         "options": [
