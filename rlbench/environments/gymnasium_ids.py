@@ -121,9 +121,7 @@ def _cure(name: str) -> str:
         namespace, base, _ = parse_env_id(name)
     except gymnasium.error.Error:
         return did_you_mean(name, gymnasium.registry)
-    known = [
-        spec for spec in gymnasium.registry.values() if (spec.namespace, spec.name) == (namespace, base)
-    ]
+    known = [spec for spec in gymnasium.registry.values() if (spec.namespace, spec.name) == (namespace, base)]
     if known:
         return "there is " + ", ".join(spec.id for spec in sorted(known, key=lambda spec: spec.version or 0))
     return did_you_mean(name, gymnasium.registry)
@@ -137,7 +135,9 @@ def _check_arguments(spec: EnvSpec, env_kwargs: Mapping[str, Any]) -> None:
     if not env_kwargs or spec.entry_point is None:
         return
     try:
-        creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+        creator = (
+            load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+        )
         parameters = inspect.signature(creator).parameters
     except (ImportError, AttributeError, TypeError, ValueError):
         return  # gymnasium.make will say it better
