@@ -23,6 +23,7 @@ from typing import IO
 
 import msgspec
 
+from rlbench.api import RlbenchError
 from rlbench.running.cohort import Cohort
 from rlbench.running.events import AnyEvent, Ended, decode, encode
 
@@ -105,9 +106,13 @@ def _launch(cohort: Cohort, server: socket.socket) -> _Worker:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
     reading, writing = os.pipe()
     message = msgspec.msgpack.encode(cohort)
-    socket.send_fds(server, [_HEADER.pack(len(message))], [writing, log.fileno()])
-    server.sendall(message)
-    os.close(writing)
+    try:
+        socket.send_fds(server, [_HEADER.pack(len(message))], [writing, log.fileno()])
+        server.sendall(message)
+    except BrokenPipeError:
+        raise RlbenchError("the process that starts workers ended; its error is above, run again") from None
+    finally:
+        os.close(writing)
     return _Worker(cohort, reading, log)
 
 
