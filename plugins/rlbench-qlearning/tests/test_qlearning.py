@@ -80,7 +80,7 @@ def test_it_learns_the_optimal_path(env, env_kwargs, steps, optimum, seed):
 
 
 def test_its_state_continues_where_it_was_left():
-    task = task_for("FrozenLake-v1", 2_000)
+    task = task_for("CliffWalking-v1", 2_000)
     first = QLearning(task, Config(), np.random.default_rng(0))
     train(first, task, 1_000)
     second = QLearning(task, Config(), np.random.default_rng(99))
