@@ -153,7 +153,11 @@ class BatchedAgent(Protocol):
         """``[S, N, *obs_shape] -> [S, N, *action_shape]``."""
 
     def observe(self, transition: Transition) -> Mapping[str, Any] | None:
-        """Learn from the transition that the last actions led to; may return diagnostics ``[S]``."""
+        """Learn from the transition that the last actions led to; may return diagnostics ``{name: [S]}``.
+
+        A value that is not finite means that this seed has diverged; a masked one (``numpy.ma``) that there
+        was nothing to measure.
+        """
 
     def policy(self) -> Policy:
         """Give the policy of all seeds: ``[S, ..., *obs_shape] -> [S, ..., *action_shape]``."""
@@ -266,8 +270,8 @@ class VectorEnvironment(Protocol):
 class EnvironmentDescription:
     """What is known of an environment before it runs.
 
-    ``max_episode_steps`` is the environment's own limit, or ``None`` where it has none. ``mdp`` builds the
-    exact model where there is one.
+    ``max_episode_steps`` is the environment's own limit, or ``None`` where it has none. ``mdp`` is its exact
+    model, a :class:`rlbench.environments.mdp.MDP`, where there is one.
     """
 
     observation_space: Any

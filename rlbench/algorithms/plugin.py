@@ -13,7 +13,7 @@ from rlbench.hookspecs import hookimpl
 
 @hookimpl
 def rlbench_algorithms() -> Iterable[AlgorithmSpec]:
-    """Yield every built-in algorithm; its presets are the tables of ``presets/NAME.toml``, by environment id."""
+    """Yield every built-in algorithm; presets are the tables of ``presets/NAME.toml``, by environment id."""
     yield AlgorithmSpec(
         "dqn",
         "rlbench.algorithms.dqn:DQNConfig",
@@ -76,8 +76,6 @@ def needs_discrete_actions(task: Task) -> str | None:
     """Say why an algorithm that enumerates actions cannot run."""
     from gymnasium.spaces import Discrete  # here: listing plugins must not import gymnasium
 
-    return (
-        None
-        if isinstance(task.action_space, Discrete)
-        else "needs discrete actions: the environment's are not"
-    )
+    if isinstance(task.action_space, Discrete):
+        return None
+    return "needs discrete actions: the environment's are not"

@@ -3,24 +3,26 @@
 Sources: Howard, *Dynamic Programming and Markov Processes* (1960); Sutton and Barto (2018), sec. 4.2 and 4.3;
 Puterman (2005), sec. 6.4, and sec. 6.5 for evaluation by a few sweeps (modified policy iteration).
 
-The Bellman expectation equations, with ``p`` the mass of transitions that do not terminate and ``gamma`` < 1::
+The Bellman expectation equations, with ``p`` the mass of transitions that do not terminate, ``gamma`` < 1::
 
     v(s)    = sum_a pi(a | s) [ r(s, a) + gamma sum_s' p(s' | s, a) v(s') ]            (S&B eq. 4.4)
     q(s, a) = r(s, a) + gamma sum_s' p(s' | s, a) sum_a' pi(a' | s') q(s', a')         (S&B exercise 3.17)
 
-Evaluation solves them as sparse linear systems (``evaluation = "exact"``) or applies them ``evaluation_sweeps``
-times to the values so far (``"sweeps"``, S&B eq. 4.5). Improvement keeps an action unless another promises more
-(S&B eq. 4.9). The trace holds, for each iteration, the residual of the Bellman optimality equation: how much the
-improving sweep would change the values, ``max_s |max_a q(s, a) - v(s)|``.
+Evaluation solves one of them as a sparse linear system (``evaluation = "exact"``) or applies it to the
+values so far ``evaluation_sweeps`` times (``"sweeps"``, S&B eq. 4.5). Improvement keeps an action unless
+another promises more (S&B eq. 4.9). The trace holds each iteration's residual of the Bellman optimality
+equation, which is how much the improving sweep would change the values: ``max_s |max_a q(s, a) - v(s)|``.
 
 The iterations stop when ``residual < tolerance (1 - gamma) / (2 gamma)``: the values are then within
-``residual / (1 - gamma)`` of the optimal ones, so within ``tolerance / (2 gamma)``, and a greedy policy is within
-``tolerance`` of optimal (Puterman thm. 6.3.1, from these values). Exact evaluation gets there in finitely many
-iterations, because every improvement is strict and there are finitely many policies (Puterman thm. 6.4.2).
+``tolerance / (2 gamma)`` of the optimal ones, being within ``residual / (1 - gamma)``, and a greedy policy
+is within ``tolerance`` of optimal (Puterman thm. 6.3.1, from these values). Exact evaluation gets there in
+finitely many iterations: every improvement is strict, and there are finitely many policies (Puterman thm.
+6.4.2).
 
-Differences: actions whose values differ by at most ``tolerance`` count as tied and the lowest is reported, as in
-value iteration; this can cost the reported policy up to ``tolerance / (1 - gamma)`` more. ``gamma`` = 1 is refused:
-a policy that need not end has no value to evaluate. Stopped by ``max_iterations``, the answer carries no guarantee.
+Differences: actions whose values differ by at most ``tolerance`` count as tied and the lowest is reported,
+as in value iteration; this can cost the reported policy up to ``tolerance / (1 - gamma)`` more. ``gamma`` =
+1 is refused: a policy that need not end has no value to evaluate. Stopped by ``max_iterations``, the answer
+carries no guarantee; its residual says how far it is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The random policy: every action as likely as every other, whatever is observed.
 
-Bounded components of a Box are drawn uniformly. An unbounded component has no uniform distribution: it is drawn from
-a standard normal, and one with a single bound at an exponential distance from it (as ``gymnasium.spaces.Box`` does).
-Nothing is learned; the scores of this policy are the floor that others are measured from.
+Bounded components of a Box are drawn uniformly. An unbounded component has no uniform distribution: it is
+drawn from a standard normal, and one with a single bound at an exponential distance from it, as gymnasium
+does. Nothing is learned; the scores of this policy are the floor that others are measured from.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class RandomConfig:
 class Random:
     """A :class:`rlbench.api.BatchedAgent`.
 
-    All draws are functions of the seed and of the number of observed steps, so that count is the whole state, and
-    neither companions nor evaluations change an action.
+    All draws are functions of the seed and of the number of observed steps: that count is the whole state,
+    and neither companions nor evaluations change an action.
     """
 
     def __init__(self, task: Task, config: RandomConfig, rngs: Sequence[np.random.Generator]) -> None:
@@ -82,14 +82,10 @@ class UniformPolicy:
 
 
 def _generators(seeds: Sequence[Any], purpose: int, number: int) -> list[np.random.Generator]:
-    return [
-        np.random.Generator(
-            np.random.PCG64(
-                np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, purpose, number))
-            )
-        )
-        for seed in seeds
+    keys = [
+        np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, purpose, number)) for seed in seeds
     ]
+    return [np.random.Generator(np.random.PCG64(key)) for key in keys]
 
 
 def _draw(space: Any, generators: Sequence[np.random.Generator], shape: tuple[int, ...]) -> np.ndarray:
@@ -98,7 +94,7 @@ def _draw(space: Any, generators: Sequence[np.random.Generator], shape: tuple[in
         return np.stack([generator.integers(space.n, size=shape) for generator in generators])
     size = (*shape, *space.shape)
     below, above = np.isfinite(space.low), np.isfinite(space.high)  # [*action_shape]
-    # The float64 range of a float32 box can overflow nothing; infinite bounds are replaced where they are not used.
+    # Infinite bounds are replaced where no formula uses them: arithmetic with them would warn.
     low, high = np.where(below, space.low, 0.0), np.where(above, space.high, 0.0)
     draws = []
     for generator in generators:

@@ -7,18 +7,20 @@ The Bellman optimality equations, with ``p`` the mass of transitions that do not
     v*(s)    = max_a [ r(s, a) + gamma sum_s' p(s' | s, a) v*(s') ]            (S&B eq. 4.1)
     q*(s, a) = r(s, a) + gamma sum_s' p(s' | s, a) max_a' q*(s', a')           (S&B eq. 4.2)
 
-A sweep replaces the values on the right by those of the sweep before (S&B eq. 4.10), starting from zero, in V or
-in Q. The trace holds each sweep's residual, the largest change of a value. The sweeps stop when ::
+A sweep puts the values of the sweep before into the right-hand side (S&B eq. 4.10), starting from zero, in
+V or in Q. The trace holds each sweep's residual, the largest change of a value. The sweeps stop when ::
 
     residual < tolerance (1 - gamma) / (2 gamma)
 
-which guarantees that the values are within ``tolerance / 2`` of the optimal ones in every state, and that a greedy
-policy is within ``tolerance`` of optimal (Puterman thm. 6.3.1; in Q the same contraction argument holds).
+which guarantees that the values are within ``tolerance / 2`` of the optimal ones in every state, and that a
+greedy policy is within ``tolerance`` of optimal (Puterman thm. 6.3.1; the same contraction argument holds
+in Q).
 
 Differences: all states are backed up at once (S&B sweep in place). Actions whose values differ by at most
-``tolerance`` count as tied and the lowest is taken, so that the policy does not depend on rounding; this can cost
-the policy up to ``tolerance / (1 - gamma)`` more. Without discounting there is no such bound, so ``gamma`` = 1 is
-refused. Stopped by ``max_sweeps``, the answer carries no guarantee; its residual says how far it is.
+``tolerance`` count as tied and the lowest is taken, so that the policy does not depend on rounding; this
+can cost the policy up to ``tolerance / (1 - gamma)`` more. Without discounting there is no such bound, so
+``gamma`` = 1 is refused. Stopped by ``max_sweeps``, the answer carries no guarantee; its residual says how
+far it is.
 """
 
 from __future__ import annotations
@@ -56,11 +58,10 @@ class ValueIteration:
         gamma, tolerance = self.config.gamma, self.config.tolerance
         for sweep in sweeps:
             yield sweep
-            # residual < tolerance (1 - gamma) / (2 gamma), multiplied out so that gamma = 0 needs no case
-            if (
-                2 * gamma * sweep.residual < tolerance * (1 - gamma)
-                or sweep.iteration == self.config.max_sweeps
-            ):
+            # The rule above, multiplied out so that gamma = 0 needs no case of its own.
+            if 2 * gamma * sweep.residual < tolerance * (1 - gamma):
+                return
+            if sweep.iteration == self.config.max_sweeps:
                 return
 
     def _sweeps_in_v(self, mdp: MDP) -> Iterator[Sweep]:

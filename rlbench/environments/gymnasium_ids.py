@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 import inspect
@@ -43,8 +42,11 @@ def make_single(env_id: str, env_kwargs: Mapping[str, Any], max_episode_steps: i
         return gymnasium.make(
             spec, max_episode_steps=max_episode_steps, disable_env_checker=True, **env_kwargs
         )
-    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+    except gymnasium.error.DependencyNotInstalled as error:  # its message says what to install
         raise ValueError(f"{env_id} needs a package that is not there; {_one_line(error)}") from error
+    except ImportError as error:
+        cure = f"install the package that provides {error.name!r}" if error.name else _one_line(error)
+        raise ValueError(f"{env_id} needs a package that is not there; {cure}") from error
     except Exception as error:  # whatever an environment's constructor raises is one line for the user
         raise ValueError(f"{env_id} cannot be made; {type(error).__name__}: {_one_line(error)}") from error
 
@@ -60,22 +62,12 @@ def describe(env_id: str, env_kwargs: Mapping[str, Any]) -> EnvironmentDescripti
         warnings.warn(f"{spec.id} is out of date: the latest version is v{max(newer)}", stacklevel=2)
     env = make_single(env_id, env_kwargs, None)
     try:
-        has_model = why_no_model(env) is None
         return EnvironmentDescription(
             observation_space=env.observation_space,
             action_space=env.action_space,
             max_episode_steps=env.spec.max_episode_steps if env.spec is not None else None,
-            mdp=functools.partial(model, env_id, dict(env_kwargs)) if has_model else None,
+            mdp=MDP.from_environment(env) if why_no_model(env) is None else None,
         )
-    finally:
-        env.close()
-
-
-def model(env_id: str, env_kwargs: Mapping[str, Any]) -> MDP:
-    """Read the environment's transition table; raises ``ValueError`` where there is none to trust."""
-    env = make_single(env_id, env_kwargs, None)
-    try:
-        return MDP.from_environment(env)
     finally:
         env.close()
 
@@ -103,7 +95,8 @@ def _import_for(env_id: str, module: str) -> None:
         importlib.import_module(module)
     except Exception as error:  # the module is the user's: its failure is one line, not a crash of ours
         raise ValueError(
-            f"{env_id} cannot be made; importing {module!r} failed: {type(error).__name__}: {_one_line(error)}"
+            f"{env_id} cannot be made; importing {module!r} failed: "
+            f"{type(error).__name__}: {_one_line(error)}"
         ) from error
 
 

@@ -45,7 +45,7 @@ class ParkableEnv(gymnasium.Wrapper):
 
 
 class GymnasiumVector:
-    """A :class:`rlbench.api.VectorEnvironment` over a gymnasium vector environment of :class:`ParkableEnv`."""
+    """A :class:`rlbench.api.VectorEnvironment` over a gymnasium vector of :class:`ParkableEnv`."""
 
     def __init__(self, vector: SyncVectorEnv | AsyncVectorEnv) -> None:
         self._vector = vector
@@ -55,16 +55,17 @@ class GymnasiumVector:
         self._observations = self._reset(np.ones(count, dtype=np.bool_), [None] * count, park=True)
 
     def reset(self, mask: np.ndarray, episode_seeds: Sequence[int]) -> np.ndarray:
-        """Start new episodes where ``mask [K]`` is True, with one seed for each True; all observations ``[K, ...]``.
+        """Start new episodes where ``mask [K]`` is True, with one seed for each True.
 
-        Raises ``ValueError`` where the mask and the number of seeds do not fit.
+        Gives all observations ``[K, ...]``; those of other sub-environments are their current ones. Raises
+        ``ValueError`` where the mask and the number of seeds do not fit.
         """
         mask = np.asarray(mask, dtype=np.bool_)
         rows = np.flatnonzero(mask)
         if mask.shape != self._ended.shape or len(rows) != len(episode_seeds):
             raise ValueError(
-                f"a mask of shape {mask.shape} with {len(rows)} True and {len(episode_seeds)} seeds do not fit "
-                f"{len(self._ended)} sub-environments"
+                f"a mask of shape {mask.shape} with {len(rows)} True and {len(episode_seeds)} seeds "
+                f"do not fit {len(self._ended)} sub-environments"
             )
         if len(rows):
             seeds: list[int | None] = [None] * len(mask)

@@ -21,10 +21,11 @@ _TRANSPARENT = frozenset({"OrderEnforcing", "PassiveEnvChecker", "TimeLimit"})
 
 @dataclass(frozen=True, eq=False)
 class MDP:
-    """A finite model: ``continuing [S * A, S]`` (CSR, row ``s * A + a``), ``rewards [S, A]``, ``initial [S]``.
+    """A finite model: ``continuing [S * A, S]``, ``rewards [S, A]``, ``initial [S]``.
 
-    ``continuing`` holds the probabilities of the transitions that do not terminate, so a row sums to one minus
-    the probability that the episode ends there. ``rewards`` are expected over all transitions.
+    Row ``s * A + a`` of ``continuing`` holds the probabilities of the transitions that do not terminate, so
+    it sums to one minus the probability that the episode ends there. ``rewards`` are expected over all
+    transitions.
     """
 
     continuing: sparse.csr_array
@@ -33,7 +34,7 @@ class MDP:
 
     @classmethod
     def from_environment(cls, env: Any) -> MDP:
-        """Read the table ``env.unwrapped.P``; raises ``ValueError`` with the reason where there is none to trust."""
+        """Read ``env.unwrapped.P``; raises ``ValueError`` with the reason where no table can be trusted."""
         if reason := why_no_model(env):
             raise ValueError(reason)
         return cls.from_table(env.unwrapped.P, _initial_distribution(env))
@@ -74,13 +75,16 @@ class MDP:
         return self.rewards.shape[1]
 
     def q_values(self, values: np.ndarray, gamma: float) -> np.ndarray:
-        """Back up ``values [S]`` to ``q(s, a) = r(s, a) + gamma sum_s' p(s' | s, a) v(s')  [S, A]`` (S&B eq. 4.6)."""
+        """Back up ``values [S]`` to ``q(s, a) = r(s, a) + gamma sum_s' p(s' | s, a) v(s')``, ``[S, A]``.
+
+        S&B eq. 4.6.
+        """
         return self.rewards + gamma * (self.continuing @ values).reshape(self.rewards.shape)
 
     def policy_matrix(self, policy: np.ndarray) -> sparse.csr_array:
-        """Give ``pi`` as a matrix ``[S, S * A]`` that averages a column ``[S * A]`` over each state's actions.
+        """Give ``pi`` as a matrix ``[S, S * A]`` that averages a column ``[S * A]`` over the actions.
 
-        ``policy`` is an array of actions ``[S]`` or of probabilities ``[S, A]``; raises ``ValueError`` if it is neither.
+        ``policy`` holds actions ``[S]`` or probabilities ``[S, A]``; raises ``ValueError`` if it is neither.
         """
         states, actions = np.arange(self.n_states), np.arange(self.n_actions)
         policy = np.asarray(policy)
@@ -100,10 +104,11 @@ class MDP:
         return sparse.csr_array((policy.ravel(), (states.repeat(self.n_actions), pairs)), shape=shape)
 
     def policy_values(self, policy: np.ndarray, gamma: float) -> np.ndarray:
-        """Solve ``v = r_pi + gamma P_pi v`` for ``v [S]`` (S&B eq. 4.4, Puterman thm. 6.1.1), for ``gamma`` < 1.
+        """Solve ``v = r_pi + gamma P_pi v`` for ``v [S]``, with ``gamma`` < 1 (S&B eq. 4.4).
 
-        ``policy`` is ``[S]`` actions or ``[S, A]`` probabilities. Raises ``ValueError`` for other discounts: a policy
-        that need not end has no undiscounted value; :meth:`expected_return` under a time limit always exists.
+        ``policy`` holds actions ``[S]`` or probabilities ``[S, A]``. Raises ``ValueError`` for other
+        discounts: a policy that need not end has no undiscounted value; :meth:`expected_return` always
+        exists.
         """
         _check_discount(gamma)
         average = self.policy_matrix(policy)
@@ -111,9 +116,10 @@ class MDP:
         return linalg.spsolve(system.tocsc(), average @ self.rewards.ravel())
 
     def policy_q_values(self, policy: np.ndarray, gamma: float) -> np.ndarray:
-        """Solve ``q(s, a) = r(s, a) + gamma sum_s' p(s' | s, a) sum_a' pi(a' | s') q(s', a')`` for ``q [S, A]``.
+        """Solve ``q(s, a) = r(s, a) + gamma sum_s' p(s' | s, a) sum_a' pi(a' | s') q(s', a')``, ``[S, A]``.
 
-        The Bellman expectation equation in Q (S&B exercise 3.17); arguments and errors of :meth:`policy_values`.
+        The Bellman expectation equation in Q (S&B exercise 3.17); arguments and errors as in
+        :meth:`policy_values`.
         """
         _check_discount(gamma)
         average = self.policy_matrix(policy)
@@ -125,7 +131,7 @@ class MDP:
 
         Policy iteration with linear solves (Puterman sec. 6.4): it ends when no action promises more than
         ``(1 - gamma) tolerance`` over the current one, and ``max(Tv - v) <= d`` bounds ``v* - v`` by
-        ``d / (1 - gamma)`` (Puterman thm. 6.2.2 and eq. 6.2.2).
+        ``d / (1 - gamma)`` (Puterman thm. 6.2.2).
         """
         policy = self.rewards.argmax(axis=1)  # [S]
         values = self.policy_values(policy, gamma)
@@ -143,8 +149,8 @@ class MDP:
     def expected_return(self, policy: np.ndarray, horizon: int) -> float:
         """Give the expected undiscounted return of an episode cut off after ``horizon`` steps.
 
-        Backward recursion ``v_h = r_pi + P_pi v_(h-1)``, ``v_0 = 0`` (Puterman sec. 4.2), averaged over the initial
-        distribution. ``policy`` is ``[S]`` actions or ``[S, A]`` probabilities.
+        Backward recursion ``v_h = r_pi + P_pi v_(h-1)``, ``v_0 = 0`` (Puterman sec. 4.2), averaged over the
+        initial distribution. ``policy`` holds actions ``[S]`` or probabilities ``[S, A]``.
         """
         average = self.policy_matrix(policy)
         rewards, continuing = average @ self.rewards.ravel(), average @ self.continuing
@@ -156,8 +162,8 @@ class MDP:
     def optimal_return(self, horizon: int) -> float:
         """Give the best expected return of an episode of ``horizon`` steps that any policy can reach.
 
-        Backward recursion with ``v_h = max_a [r + P v_(h-1)]`` (Puterman sec. 4.5): the best policy may look at the
-        time that is left, so no stationary policy returns more.
+        Backward recursion with ``v_h = max_a [r + P v_(h-1)]`` (Puterman sec. 4.5): the best policy may
+        look at the time that is left, so no stationary policy returns more.
         """
         values = np.zeros(self.n_states)
         for _ in range(horizon):
@@ -166,7 +172,7 @@ class MDP:
 
 
 def greedy(q_values: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
-    """Give in each state of ``q_values [S, A]`` the lowest action within ``tolerance`` of the best, ``[S]``."""
+    """Give for ``q_values [S, A]`` the lowest action within ``tolerance`` of the best one, ``[S]``."""
     return (q_values >= q_values.max(axis=1, keepdims=True) - tolerance).argmax(axis=1)
 
 
