@@ -51,7 +51,7 @@ class QLearning:
 
 def supports(task):
     spaces = (task.observation_space, task.action_space)
-    discrete = all(hasattr(space, "start") for space in spaces)
+    discrete = all(space.shape == () and hasattr(space, "n") for space in spaces)
     return None if discrete else "needs Discrete observations and actions"
 
 

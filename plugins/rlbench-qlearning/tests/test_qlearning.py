@@ -96,6 +96,7 @@ def test_it_says_what_it_does_not_support():
     assert supports(discrete) is None
     assert supports(replace(discrete, observation_space=gymnasium.spaces.Box(0, 1, (4,)))) is not None
     assert supports(replace(discrete, action_space=gymnasium.spaces.MultiBinary(4))) is not None
+    assert supports(replace(discrete, action_space=gymnasium.spaces.MultiDiscrete([4]))) is not None
 
 
 def test_the_hook_yields_one_agent():
