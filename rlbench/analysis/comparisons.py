@@ -1,0 +1,145 @@
+"""Which of two algorithms is better, where the data decide."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from rlbench.analysis.intervals import welch
+
+LEVEL = 0.05
+"""The family-wise error rate at which a difference is called decided."""
+
+EXACT_SPLITS = 10**6
+RESAMPLES = 99_999
+POWER = 0.8
+
+_COLUMNS = [
+    "env", "first", "second", "difference", "low", "high", "p", "p_corrected", "tests",
+    "n_first", "n_second", "verdict", "seeds_needed",
+]  # fmt: skip
+
+
+def permutation_p(first: np.ndarray, second: np.ndarray, seed: int = 0) -> float:
+    """Give the two-sided p-value of the permutation test of the difference in means of ``[n]`` and ``[m]``.
+
+    Exact where there are at most 10^6 ways to split the scores, else from 99 999 random splits and
+    the split at hand (Phipson and Smyth 2010), seeded.
+    """
+    pooled = np.concatenate([first, second]).astype(float)
+    pooled -= pooled.mean()  # now the group's sum alone tells the difference in means
+    size = min(len(first), len(second))
+    observed = abs(pooled[: len(first)].sum())  # both groups' sums are equal but for the sign
+    slack = 1e-10 * np.abs(pooled).sum()  # sums in another order differ in their last bits
+    if math.comb(len(pooled), size) <= EXACT_SPLITS:
+        return float(np.mean(np.abs(_subset_sums(pooled, size)) >= observed - slack))
+    rng = np.random.default_rng(seed)
+    extreme = 0
+    for start in range(0, RESAMPLES, 10_000):
+        rows = np.tile(pooled, (min(10_000, RESAMPLES - start), 1))  # [R, n + m]
+        sums = rng.permuted(rows, axis=1)[:, :size].sum(axis=1)
+        extreme += int(np.count_nonzero(np.abs(sums) >= observed - slack))
+    return (extreme + 1) / (RESAMPLES + 1)
+
+
+def _subset_sums(values: np.ndarray, size: int) -> np.ndarray:
+    """Give the sums of all subsets of ``size`` values: ``[comb(len(values), size)]``."""
+    sums: list[np.ndarray] = [np.zeros(1)] + [np.empty(0)] * size  # by the size of the subset so far
+    for used, value in enumerate(values):
+        left = len(values) - used - 1
+        for count in range(min(used + 1, size), 0, -1):
+            if count + left >= size:  # smaller subsets can no longer grow to the full size
+                sums[count] = np.concatenate([sums[count], sums[count - 1] + value])
+    return sums[size]
+
+
+def smallest_p(n: int, m: int) -> float:
+    """Give the smallest p-value that the permutation test can attain with ``n`` and ``m`` scores."""
+    splits = math.comb(n + m, n)
+    if splits > EXACT_SPLITS:
+        return 1 / (RESAMPLES + 1)
+    return min(1.0, (2 if n == m else 1) / splits)  # equal groups: each split and its mirror tie
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Give Holm's (1979) corrected p-values ``[k]``, which control the family-wise error rate."""
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
+
+
+def seeds_needed(first: np.ndarray, second: np.ndarray, level: float) -> float:
+    """Give how many seeds each side would need to show the observed effect with 80 % power.
+
+    The normal approximation ``2 ((z_level + z_power) / d)^2`` with the observed standardised difference
+    ``d``; infinite without a difference, NaN where ``d`` is unknown. It inherits the uncertainty of ``d``.
+    """
+    spread = (np.var(first, ddof=1) + np.var(second, ddof=1)) / 2 if min(len(first), len(second)) > 1 else 0.0
+    if spread == 0:
+        return math.nan
+    effect = (np.mean(first) - np.mean(second)) ** 2 / spread
+    if effect == 0:
+        return math.inf
+    quantiles = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(POWER)
+    return float(max(math.ceil(2 * quantiles**2 / effect), _smallest_n(level)))
+
+
+def _smallest_n(level: float) -> int:
+    return next(n for n in itertools.count(2) if smallest_p(n, n) <= level)
+
+
+def compare_pairs(trials: pd.DataFrame, higher_is_better: bool = True) -> pd.DataFrame:
+    """Compare every two algorithms on each environment, from trials with a ``score``.
+
+    Columns: ``env``; ``first, second``, the better mean first; ``difference`` of the means with Welch's 95 %
+    interval ``low, high``; ``p`` of the permutation test and ``p_corrected`` after Holm over the ``tests``
+    pairs of this call; ``n_first, n_second``; ``verdict``: ``better`` (the first is), ``undecided``, or
+    ``cannot be decided`` where no data could pass at this n; ``seeds_needed`` a side, where undecided.
+    """
+    rows, scored = [], trials[np.isfinite(trials["score"].to_numpy(float))]
+    for env, group in scored.groupby("env", sort=True):
+        samples = {
+            name: part["score"].to_numpy(float) for name, part in group.groupby("algorithm", sort=True)
+        }
+        sign = 1 if higher_is_better else -1
+        ranked = sorted(samples, key=lambda name: (-sign * samples[name].mean(), name))
+        rows += [
+            (env, one, other, samples[one], samples[other])
+            for one, other in itertools.combinations(ranked, 2)
+        ]
+    tested = [min(len(first), len(second)) >= 2 for *_, first, second in rows]
+    p = np.array([permutation_p(*row[3:]) if ok else math.nan for row, ok in zip(rows, tested, strict=True)])
+    floors = np.array([smallest_p(len(first), len(second)) for *_, first, second in rows])
+    mask = np.array(tested, dtype=bool)
+    corrected, reachable = np.full(len(rows), math.nan), np.full(len(rows), math.nan)
+    corrected[mask], reachable[mask] = holm(p[mask]), holm(floors[mask])
+    tests = int(mask.sum())
+    table = []
+    for index, (env, one, other, first, second) in enumerate(rows):
+        decided = corrected[index] <= LEVEL
+        possible = reachable[index] <= LEVEL
+        low, high = welch(first, second)
+        table.append(
+            {
+                "env": env,
+                "first": one,
+                "second": other,
+                "difference": first.mean() - second.mean(),
+                "low": low,
+                "high": high,
+                "p": p[index],
+                "p_corrected": corrected[index],
+                "tests": tests,
+                "n_first": len(first),
+                "n_second": len(second),
+                "verdict": "better" if decided else "undecided" if possible else "cannot be decided",
+                "seeds_needed": math.nan if decided else seeds_needed(first, second, LEVEL / max(tests, 1)),
+            }
+        )
+    return pd.DataFrame(table, columns=_COLUMNS)

@@ -1,0 +1,71 @@
+"""Intervals of a mean, and when not to trust them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+FEWEST = 10
+"""Scores below which an interval is marked as weak."""
+
+_STRONGEST_SKEW = 1.0
+_WIDEST_GAP = 0.5  # of the range, between neighbours in order
+
+
+def student_t(
+    mean: np.ndarray, deviation: np.ndarray, n: np.ndarray, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the ends of the Student-t interval of means of ``n`` values; NaN where ``n`` is below two.
+
+    ``deviation`` is the sample standard deviation (divided by ``n - 1``). Arrays of any one shape.
+    """
+    n = np.asarray(n, dtype=float)
+    enough = n >= 2
+    safe = np.where(enough, n, 2)
+    half = stats.t.ppf((1 + level) / 2, safe - 1) * np.asarray(deviation) / np.sqrt(safe)
+    half = np.where(enough, half, np.nan)
+    return np.asarray(mean) - half, np.asarray(mean) + half
+
+
+def welch(first: np.ndarray, second: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Give Welch's interval of ``mean(first) - mean(second)`` for ``[n]`` and ``[m]`` values.
+
+    NaN where there is none: with fewer than two values on a side, or without any spread on either.
+    """
+    n, m = len(first), len(second)
+    if min(n, m) < 2:
+        return np.nan, np.nan
+    a, b = np.var(first, ddof=1) / n, np.var(second, ddof=1) / m
+    if a + b == 0:
+        return np.nan, np.nan
+    freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))  # Welch-Satterthwaite
+    half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(a + b)
+    difference = np.mean(first) - np.mean(second)
+    return float(difference - half), float(difference + half)
+
+
+def weakness(scores: np.ndarray) -> str:
+    """Say why the t interval of these scores ``[n]`` may cover less than it says; empty where nothing shows.
+
+    The reasons: fewer than ten scores; all of them equal; two groups, where the widest gap between neighbours
+    exceeds half the range and leaves two or more scores on either side; skew, where the adjusted
+    Fisher-Pearson coefficient exceeds 1.
+    """
+    reasons = []
+    n = len(scores)
+    if n < FEWEST:
+        reasons.append(f"fewer than {FEWEST} seeds")
+    if n >= 3:
+        ordered = np.sort(scores)
+        spread = ordered[-1] - ordered[0]
+        if spread == 0:
+            reasons.append("all scores are equal")
+        else:
+            gap = int(np.argmax(np.diff(ordered)))  # scores up to this one are below the gap
+            wide = ordered[gap + 1] - ordered[gap] > _WIDEST_GAP * spread
+            if wide and 2 <= gap + 1 <= n - 2:
+                reasons.append("scores fall into two groups")
+            elif abs(stats.skew(ordered, bias=False)) > _STRONGEST_SKEW:
+                reasons.append("scores are skewed")
+    return "; ".join(reasons)

@@ -1,0 +1,59 @@
+"""Scores of trials, summarised per algorithm and environment with everything counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from rlbench.analysis.intervals import student_t, weakness
+
+TRIAL = ["algorithm", "env", "seed"]
+CELL = ["algorithm", "env"]
+
+
+def trial_scores(
+    trials: pd.DataFrame, evaluations: pd.DataFrame, compute: Callable[[pd.DataFrame], float]
+) -> pd.Series:
+    """Give each trial's score, in the order of ``trials``; NaN for a trial that did not finish."""
+    finished = trials.loc[trials["status"] == "finished", TRIAL]
+    wanted = set(map(tuple, finished.to_numpy()))
+    scores = {
+        key: float(compute(group)) for key, group in evaluations.groupby(TRIAL, sort=False) if key in wanted
+    }
+    values = [scores.get(key, np.nan) for key in map(tuple, trials[TRIAL].to_numpy())]
+    return pd.Series(values, index=trials.index, name="score", dtype="float64")
+
+
+def summarise(trials: pd.DataFrame) -> pd.DataFrame:
+    """Give one row per algorithm and environment from trials with a ``score``.
+
+    Columns: ``algorithm, env, mean, low, high`` (95 %, Student t), ``deviation`` (sample standard deviation),
+    ``n`` (trials with a score), ``of`` (all trials, however they ended), ``weak`` (why the interval may be
+    too narrow; empty where it is not marked). Where nothing finished, the numbers are NaN, never 0; with
+    one score there is no interval.
+    """
+    rows = []
+    for (algorithm, env), group in trials.groupby(CELL, sort=True):
+        scores = group["score"].to_numpy(dtype=float)
+        scores = scores[np.isfinite(scores)]
+        n = len(scores)
+        rows.append(
+            {
+                "algorithm": algorithm,
+                "env": env,
+                "mean": scores.mean() if n else np.nan,
+                "deviation": scores.std(ddof=1) if n > 1 else np.nan,
+                "n": n,
+                "of": len(group),
+                "weak": weakness(scores) if n else "",
+            }
+        )
+    summary = pd.DataFrame(rows, columns=["algorithm", "env", "mean", "deviation", "n", "of", "weak"])
+    low, high = student_t(
+        summary["mean"].to_numpy(float), summary["deviation"].to_numpy(float), summary["n"].to_numpy(float)
+    )
+    summary.insert(3, "low", low)
+    summary.insert(4, "high", high)
+    return summary
