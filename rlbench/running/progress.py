@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PLAIN_SECONDS = 10.0
 """Without a terminal, a running cohort says how far it is at most this often."""
 
+KNOWN_FRACTION = 0.01
+"""Before this share of the work is done, an estimate of the time left would be noise."""
+
 
 class Reporter(Protocol):
     """What the runner tells of its progress."""
@@ -91,7 +94,7 @@ def _work(cohort: Cohort) -> float:
 
 
 def _remaining(elapsed: float, fraction: float) -> float | None:
-    return elapsed * (1 - fraction) / fraction if fraction > 0 else None
+    return elapsed * (1 - fraction) / fraction if fraction >= KNOWN_FRACTION else None
 
 
 def _duration(seconds: float | None) -> str:
@@ -117,7 +120,7 @@ class Lines:
     def progress(self, cohort: Cohort, step: int, steps: int) -> None:
         self._clock.update(cohort, step, steps)
         now = time.monotonic()
-        if now - self._said.get(cohort.name, 0.0) >= PLAIN_SECONDS and steps:
+        if now - self._said.setdefault(cohort.name, now) >= PLAIN_SECONDS and steps:
             self._said[cohort.name] = now
             self._say(
                 f"{cohort.name}: step {step} of {steps}, {_duration(self._clock.cohort_left(cohort))}; "

@@ -29,7 +29,7 @@ class Recorder:
         self._emit = emit
         self._start = time.perf_counter()
         self._evaluating = 0.0
-        self._reported = -np.inf
+        self._reported = self._start
         self._episodes: list[list[tuple[int, int, float, int]]] = [[] for _ in trials]
         self._diagnostics: list[list[tuple[int, str, float]]] = [[] for _ in trials]
         self._finished = [False] * len(trials)
@@ -56,10 +56,11 @@ class Recorder:
         self._episodes[index].append((step, env_index, episode_return, length))
 
     def diagnostics(self, step: int, values: Mapping[str, Any] | None) -> None:
-        """Diagnostics ``{name: [S]}`` of all trials at one step."""
-        for name, column in (values or {}).items():
-            for index, value in enumerate(np.asarray(column, dtype=np.float64).reshape(-1)):
-                if index in self.diverged:
+        """Diagnostics ``{name: [S]}`` of all trials at one step; masked entries were not measured."""
+        for name, values_of_name in (values or {}).items():
+            column = np.ma.asarray(values_of_name, dtype=np.float64).reshape(-1)
+            for index, value in enumerate(column.data):
+                if index in self.diverged or np.ma.getmaskarray(column)[index]:
                     continue
                 if np.isfinite(value):
                     self._diagnostics[index].append((step, name, float(value)))

@@ -1,4 +1,4 @@
-"""``rlbench run``: bad input is one line and leaves nothing behind; good input leaves results and a report."""
+"""``rlbench run``: bad input is one line and leaves nothing behind; good input leaves results and a page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_bad_input_is_one_line_with_exit_code_2_and_nothing_written(rlbench, tmp
     assert not list(tmp_path.iterdir())
 
 
-def test_a_broken_and_a_contested_plugin_are_exit_code_4_with_nothing_written(rlbench, distribution, tmp_path):
+def test_a_broken_and_a_contested_plugin_are_exit_code_4_with_nothing_written(
+    rlbench, distribution, tmp_path
+):
     work = tmp_path / "work"
     work.mkdir()
     spec = """
@@ -100,7 +102,9 @@ def test_the_same_command_again_runs_nothing_and_more_seeds_run_only_those(rlben
 
 
 def test_json_prints_one_document_and_nothing_else(rlbench, tmp_path):
-    done = rlbench("run", "--algos", "random,value-iteration", "--envs", "CartPole-v1,FrozenLake-v1", *TINY, "--json")
+    done = rlbench(
+        "run", "--algos", "random,value-iteration", "--envs", "CartPole-v1,FrozenLake-v1", *TINY, "--json"
+    )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["schema_version"] == 1
@@ -119,7 +123,14 @@ def test_a_dry_run_shows_every_value_with_its_origin_and_writes_nothing(rlbench,
     file = tmp_path / "experiment.toml"
     file.write_text('algos = "dqn"\nsteps = 1000\n[set.dqn]\ngamma = 0.5\n')
     done = rlbench(
-        "run", "--config", str(file), "--set", "dqn.tau=0.5", "--dry-run", "--json", env={"RLBENCH_SEEDS": "7,"}
+        "run",
+        "--config",
+        str(file),
+        "--set",
+        "dqn.tau=0.5",
+        "--dry-run",
+        "--json",
+        env={"RLBENCH_SEEDS": "7,"},
     )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

@@ -12,7 +12,11 @@ from rlbench.running.seeding import Streams
 def test_streams_of_different_trials_sub_environments_and_episodes_are_all_different():
     seeds = [
         streams.training_episode(seed, env_index, episode)
-        for streams in (Streams.of("CartPole-v1", {}), Streams.of("CartPole-v1", {"a": 1}), Streams.of("B", {}))
+        for streams in (
+            Streams.of("CartPole-v1", {}),
+            Streams.of("CartPole-v1", {"a": 1}),
+            Streams.of("B", {}),
+        )
         for seed, env_index, episode in product(range(5), range(4), range(50))
     ]
     seeds += [
