@@ -1,0 +1,339 @@
+"""The Python face of rlbench: an experiment's results as pandas frames, scores, comparisons and a report."""
+
+from __future__ import annotations
+
+import html
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlbench.api import MetricSpec, PluginError, resolve
+from rlbench.results.frames import Frames
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from rlbench.plugins import Catalogue
+    from rlbench.running.plan import Plan
+
+DOCUMENT_SCHEMA = 1
+DEFAULT_METRIC = "final"
+
+
+class Results:
+    """The trials of one results folder; every frame is read when first used and then kept.
+
+    ``evaluations, episodes, diagnostics`` have ``algorithm, env, seed`` in front. An algorithm goes by its
+    label, to which differing settings are added where one label has several on one environment.
+    """
+
+    def __init__(self, path: Path | str, catalogue: Catalogue | None = None) -> None:
+        self.path = Path(path)
+        self._frames = Frames(self.path)
+        if catalogue is not None:
+            self.catalogue = catalogue
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What plugins provide: metrics and report sections come from here."""
+        from rlbench.plugins import load_catalogue
+
+        return load_catalogue()
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial, whatever its fate, with its ``score`` by the default metric.
+
+        ``status`` is finished, diverged, failed, unfinished or damaged; only a finished trial has a score.
+        """
+        scored = self._scored(DEFAULT_METRIC)
+        scored.insert(list(scored.columns).index("error"), "score", scored.pop("score"))
+        return scored
+
+    @property
+    def evaluations(self) -> pd.DataFrame:
+        """One row an evaluation episode."""
+        return self._frames.evaluations
+
+    @property
+    def episodes(self) -> pd.DataFrame:
+        """One row a training episode."""
+        return self._frames.episodes
+
+    @property
+    def diagnostics(self) -> pd.DataFrame:
+        """What the algorithms told of themselves: one row a step and name."""
+        return self._frames.diagnostics
+
+    @property
+    def experiments(self) -> list[dict[str, Any]]:
+        """The requests that these results answer."""
+        return self._frames.experiments
+
+    @property
+    def problems(self) -> list[str]:
+        """Damaged files met so far, each with its cure."""
+        return self._frames.problems
+
+    @cached_property
+    def unsupported(self) -> list[dict[str, str]]:
+        """What was asked for and cannot be: ``algorithm, env, reason``."""
+        rows = {
+            tuple(str(row.get(key, "")) for key in ("algorithm", "env", "reason"))
+            for experiment in self.experiments
+            for row in experiment.get("unsupported", [])
+        }
+        return [dict(zip(("algorithm", "env", "reason"), row, strict=True)) for row in sorted(rows)]
+
+    @cached_property
+    def missing(self) -> int:
+        """How many trials were asked for and have not been started."""
+        asked = {digest for experiment in self.experiments for digest in experiment.get("trials", [])}
+        return len(asked - set(self.trials["hash"]))
+
+    @cached_property
+    def settings(self) -> pd.DataFrame:
+        """The resolved hyperparameters: ``algorithm, env, setting, value, origin``, one row each.
+
+        ``origin`` says where the value came from (default, preset, file, ...), as far as the requests tell.
+        """
+        import pandas as pd
+
+        origins = {
+            entry.get("label"): entry.get("origins", {})
+            for experiment in self.experiments
+            for entry in experiment.get("algorithms", [])
+        }
+        rows: dict[tuple[str, str, str], tuple[str, str]] = {}
+        for trial in self._frames.stored:
+            label = trial.document.get("label")
+            for name, value in trial.document.get("config", {}).items():
+                origin = origins.get(label, {}).get(name, "")
+                rows.setdefault((trial.label, trial.env, name), (str(value), str(origin)))
+        columns = ["algorithm", "env", "setting", "value", "origin"]
+        return pd.DataFrame([(*key, *value) for key, value in rows.items()], columns=columns)
+
+    def scores(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+        """Summarise: ``algorithm, env, mean, low, high`` (95 %, Student t), ``deviation, n, of, weak``.
+
+        ``n`` trials of ``of`` have a score; the rest stay in the count. ``weak`` says why the interval may be
+        too narrow. Raises ``UsageError`` for an unknown metric.
+        """
+        from rlbench.analysis.scores import summarise
+
+        return summarise(self._scored(metric))
+
+    def curves(self) -> pd.DataFrame:
+        """Learning curves: ``algorithm, env, step, mean, low, high, n, of``."""
+        from rlbench.analysis.curves import mean_curves
+
+        return mean_curves(self.evaluations, self.trials)
+
+    def seed_curves(self) -> pd.DataFrame:
+        """Each trial's own curve: ``algorithm, env, seed, step, value``."""
+        from rlbench.analysis.curves import seed_curves
+
+        return seed_curves(self.evaluations)
+
+    def comparisons(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+        """Compare every two learners on each environment; columns as in ``analysis.comparisons``.
+
+        Solvers are left out: they read the model, and their seeds differ in the evaluation alone.
+        """
+        from rlbench.analysis.comparisons import compare_pairs
+
+        scored = self._scored(metric)
+        spec = self.catalogue.metric(metric).spec
+        return compare_pairs(scored[scored["kind"] != "solver"], spec.higher_is_better)
+
+    def report(self, out: Path | str | None = None) -> Path:
+        """Write the report, figures and tables to ``out`` (default ``PATH/report``); give its page."""
+        from rlbench.reports.page import build
+
+        return build(self, self.catalogue.sections, Path(out) if out else self.path / "report")
+
+    def document(self, report: Path | None = None) -> dict[str, Any]:
+        """Give the results as one JSON document, the one that ``--json`` prints."""
+        trials = ["algorithm", "env", "seed", "status", "steps", "score", "error", "folder"]
+        scores = ["algorithm", "env", "mean", "low", "high", "n", "of"]
+        return {
+            "schema_version": DOCUMENT_SCHEMA,
+            "results": str(self.path),
+            "report": None if report is None else str(report),
+            "trials": _records(self.trials[trials]),
+            "scores": _records(self.scores()[scores]),
+            "unsupported": self.unsupported,
+        }
+
+    def _scored(self, metric: str) -> pd.DataFrame:
+        """Give a copy of the trials with their ``score`` by this metric, and damaged ones marked."""
+        from rlbench.analysis.scores import trial_scores
+
+        entry = self.catalogue.metric(metric)
+        trials = self._frames.trials.copy()
+        evaluations = self.evaluations  # read first: what is damaged is known only then
+        damage = trials["folder"].map(self._frames.damaged)
+        trials.loc[damage.notna(), "status"] = "damaged"
+        trials["error"] = trials["error"].where(damage.isna(), damage)
+        trials["score"] = trial_scores(trials, evaluations, _guarded(entry.spec, entry.plugin.owner))
+        return trials
+
+    def __repr__(self) -> str:
+        counts = self._frames.trials["status"].value_counts()
+        parts = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"<rlbench.Results {str(self.path)!r}: {parts or 'no trials'}>"
+
+    def _repr_html_(self) -> str:
+        table = self.scores()[["algorithm", "env", "mean", "low", "high", "n", "of", "weak"]]
+        shown = table.to_html(index=False, na_rep="–", float_format="{:.4g}".format)
+        return f"<p>{html.escape(repr(self))}</p>{shown}"
+
+
+def load(path: Path | str) -> Results:
+    """Open a results folder.
+
+    Nothing in it is executed or imported. Raises ``UsageError`` where there are no results, and
+    ``FolderError`` where a later version of rlbench wrote them.
+    """
+    return Results(path)
+
+
+def make_plan(
+    given: Mapping[str, Any],
+    *,
+    config: str | os.PathLike[str] | None = None,
+    external_plugins: bool = True,
+    origin: str = "argument",
+) -> tuple[Plan, Catalogue]:
+    """Resolve options (see :func:`run`) into a plan; also give the catalogue it was made with.
+
+    Raises :class:`rlbench.api.UsageError` or :class:`rlbench.api.PluginError`, with nothing written.
+    """
+    from rlbench.plugins import load_catalogue
+    from rlbench.running import plan as planning
+    from rlbench.running.options import resolve_options
+
+    options = resolve_options(given, config=config, origin=origin)
+    catalogue = load_catalogue(external=external_plugins)
+    return planning.make_plan(options, catalogue), catalogue
+
+
+def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
+    """Give a plan as a JSON document: every value with its origin, and how many trials are left to run."""
+    from rlbench.running import plan as planning
+    from rlbench.running.runner import Runner
+
+    return planning.describe(plan, len(Runner(plan, catalogue, command="").missing()))
+
+
+def run_plan(
+    plan: Plan, catalogue: Catalogue, *, console: Console | None, command: str, external_plugins: bool = True
+) -> Results:
+    """Run what ``plan`` lacks in its folder, showing progress on ``console``, and load what is there then."""
+    from rlbench.running.progress import Silent, reporter_for
+    from rlbench.running.runner import Runner
+
+    reporter = reporter_for(console) if console is not None else Silent()
+    try:
+        Runner(plan, catalogue, command=command, external_plugins=external_plugins).run(reporter)
+    finally:
+        reporter.close()
+    return Results(plan.folder, catalogue)
+
+
+def run(
+    algos: str | Sequence[str] | Mapping[str, str] | None = None,
+    envs: str | Sequence[str] | None = None,
+    seeds: int | str | Sequence[int] | None = None,
+    steps: int | None = None,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    device: str | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | Sequence[str] | None = None,
+    env_settings: Mapping[str, Mapping[str, Any]] | Sequence[str] | None = None,
+    eval_points: int | None = None,
+    eval_episodes: int | None = None,
+    max_episode_steps: int | None = None,
+    executor: str | None = None,
+    trackers: str | Sequence[str] | None = None,
+    allow_import: bool | None = None,
+    config: str | os.PathLike[str] | None = None,
+    external_plugins: bool = True,
+    progress: bool = True,
+) -> Results:
+    """Train algorithms on environments, evaluate them, store every number, and give the results.
+
+    The arguments are the options of ``rlbench run`` and win over ``RLBENCH_...`` variables, over the file
+    ``config``, over presets, over defaults. What the folder ``out`` already holds is not run again.
+
+    ``algos``: names, or ``{label: name}``, or ``"dqn,big=dqn"``. ``seeds``: a count, a list, or ``"3:8"``.
+    ``settings``: ``{label: {key: value}}``, or texts ``"LABEL.KEY=VALUE"``; ``env_settings`` likewise by
+    environment. ``progress`` shows how far the run is, on standard error.
+
+    Raises :class:`rlbench.api.UsageError` for what cannot be done as asked, with nothing written. A trial
+    that fails or diverges raises nothing: it is a row of ``Results.trials``.
+
+    >>> import rlbench
+    >>> results = rlbench.run("dqn,a2c", seeds=5)  # doctest: +SKIP
+    >>> results.scores()  # doctest: +SKIP
+    """
+    given = {
+        "algos": algos,
+        "envs": envs,
+        "seeds": seeds,
+        "steps": steps,
+        "out": out,
+        "jobs": jobs,
+        "device": device,
+        "settings": settings,
+        "env_settings": env_settings,
+        "eval_points": eval_points,
+        "eval_episodes": eval_episodes,
+        "max_episode_steps": max_episode_steps,
+        "executor": executor,
+        "trackers": trackers,
+        "allow_import": allow_import,
+    }
+    plan, catalogue = make_plan(given, config=config, external_plugins=external_plugins)
+    console = None
+    if progress:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+    asked = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+    return run_plan(
+        plan, catalogue, console=console, command=f"rlbench.run({asked})", external_plugins=external_plugins
+    )
+
+
+def _guarded(spec: MetricSpec, owner: str) -> Callable[[Any], float]:
+    """Give the metric's function, whose own errors name the plugin."""
+
+    def compute(evaluations: Any) -> float:
+        try:
+            return float(resolve(spec.compute)(evaluations))
+        except Exception as error:
+            raise PluginError(
+                f"the metric {spec.name!r} of {owner} raised {type(error).__name__}: {error}; "
+                "choose another metric, or tell its author"
+            ) from error
+
+    return compute
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give rows as JSON takes them: whatever is missing or not finite is ``None``."""
+    import pandas as pd
+
+    def plain(value: Any) -> Any:
+        if pd.isna(value):
+            return None
+        value = value.item() if hasattr(value, "item") else value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return [{str(key): plain(value) for key, value in row.items()} for row in frame.to_dict("records")]

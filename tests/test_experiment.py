@@ -1,0 +1,125 @@
+"""Results in Python: the frames, the counts, and the document that ``--json`` prints."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from synthetic import identity, write_results, write_trial
+
+import rlbench
+from rlbench.api import UsageError
+from rlbench.results.store import Store
+
+STATUSES = {("dqn", "CartPole-v1", 1): "failed", ("dqn", "CartPole-v1", 2): "diverged"}
+UNSUPPORTED = [{"algorithm": "value-iteration", "env": "CartPole-v1", "reason": "needs a model"}]
+
+
+@pytest.fixture
+def results(tmp_path):
+    write_results(tmp_path / "run", seeds=5, statuses=STATUSES, unsupported=UNSUPPORTED)
+    return rlbench.load(tmp_path / "run")
+
+
+def test_trials_have_the_promised_columns_in_front(results):
+    promised = ["algorithm", "env", "seed", "status", "steps", "score", "error", "attempts", "wall_seconds"]
+    assert list(results.trials.columns)[:10] == [*promised, "steps_per_second"]
+
+
+def test_only_finished_trials_have_a_score_and_it_is_the_final_mean_return(results):
+    trials = results.trials.set_index(["algorithm", "seed"])
+    assert trials["score"].isna().sum() == 2
+    one = results.evaluations.query("algorithm == 'a2c' and seed == 3")
+    expected = one[one.step > 45_000]["episode_return"].mean()  # the last 2 of 20 points
+    assert trials.loc[("a2c", 3), "score"] == expected
+
+
+def test_failed_and_diverged_stay_in_the_denominator(results):
+    scores = results.scores().set_index("algorithm")
+    assert scores.loc["dqn", ["n", "of"]].tolist() == [3, 5]
+    assert scores.loc["a2c", ["n", "of"]].tolist() == [5, 5]
+    assert scores.loc["dqn", "low"] < scores.loc["dqn", "mean"] < scores.loc["dqn", "high"]
+
+
+def test_curves_show_where_fewer_seeds_contribute(results):
+    dqn = results.curves().query("algorithm == 'dqn'").set_index("step")
+    assert dqn.loc[2_500, ["n", "of"]].tolist() == [5, 5]
+    assert dqn.loc[50_000, ["n", "of"]].tolist() == [3, 5]
+
+
+def test_comparisons_leave_solvers_out(tmp_path):
+    write_results(tmp_path, algorithms=("q", "sarsa", "value-iteration"), envs=("FrozenLake-v1",))
+    compared = rlbench.load(tmp_path).comparisons()
+    assert set(compared["first"]) | set(compared["second"]) == {"q", "sarsa"}
+
+
+def test_the_document_is_json_without_nan(results, tmp_path):
+    document = results.document(tmp_path / "run" / "report" / "index.html")
+    again = json.loads(json.dumps(document, allow_nan=False))
+    assert list(again) == ["schema_version", "results", "report", "trials", "scores", "unsupported"]
+    assert again["unsupported"] == UNSUPPORTED
+    assert len(again["trials"]) == 10
+    failed = next(trial for trial in again["trials"] if trial["status"] == "failed")
+    assert failed["score"] is None
+    assert set(again["scores"][0]) == {"algorithm", "env", "mean", "low", "high", "n", "of"}
+
+
+def test_a_cell_where_all_failed_is_null_not_zero(tmp_path):
+    failures = {("dqn", "CartPole-v1", seed): "failed" for seed in range(2)}
+    write_results(tmp_path, algorithms=("dqn",), seeds=2, statuses=failures)
+    score = rlbench.load(tmp_path).document()["scores"][0]
+    assert (score["mean"], score["low"], score["n"], score["of"]) == (None, None, 0, 2)
+
+
+def test_a_trial_with_damaged_evaluations_loses_its_score_but_not_its_place(results):
+    path = results.path / "trials" / "a2c" / "CartPole-v1"
+    damaged = next(path.glob("seed-2-*")) / "evaluations.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    trial = results.trials.query("algorithm == 'a2c' and seed == 2").iloc[0]
+    assert trial["status"] == "damaged"
+    assert str(damaged) in trial["error"]
+    assert math.isnan(trial["score"])
+    assert results.scores().query("algorithm == 'a2c'")[["n", "of"]].to_numpy().tolist() == [[4, 5]]
+    assert results.problems
+
+
+def test_trials_asked_for_and_not_started_are_counted(tmp_path):
+    store = write_results(tmp_path, algorithms=("a2c",), seeds=2)
+    write_trial(store, identity("a2c", seed=9))
+    store.write_experiment({"schema_version": 1, "trials": [identity("dqn", seed=s).hash for s in range(3)]})
+    assert rlbench.load(tmp_path).missing == 3
+
+
+def test_settings_say_where_values_came_from(results):
+    row = results.settings.query("algorithm == 'dqn' and setting == 'hidden_sizes'").iloc[0]
+    assert (row["value"], row["origin"]) == ("[64, 64]", "--set")
+
+
+def test_an_unknown_metric_gets_a_suggestion(results):
+    with pytest.raises(UsageError, match="did you mean 'final'"):
+        results.scores("finl")
+
+
+def test_a_notebook_shows_labels_as_text(tmp_path):
+    write_results(tmp_path, algorithms=("<script>alert(1)</script>",), seeds=1)
+    shown = rlbench.load(tmp_path)._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_an_experiment_without_trials_is_empty_frames(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    store.write_experiment({"schema_version": 1, "trials": []})
+    results = rlbench.load(tmp_path)
+    assert results.trials.empty
+    assert results.scores().empty
+    assert results.comparisons().empty
+    assert results.curves().empty
+    assert results.document()["trials"] == []
+
+
+def test_no_results_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="no results in"):
+        rlbench.load(tmp_path)
