@@ -28,7 +28,7 @@ class Results:
     """The trials of one results folder; every frame is read when first used and then kept.
 
     ``evaluations, episodes, diagnostics`` have ``algorithm, env, seed`` in front. An algorithm goes by its
-    label, to which differing settings are added where one label has several on one environment.
+    label; where one label or environment has several settings, what differs is added to its name.
     """
 
     def __init__(self, path: Path | str, catalogue: Catalogue | None = None) -> None:
@@ -36,6 +36,7 @@ class Results:
         self._frames = Frames(self.path)
         if catalogue is not None:
             self.catalogue = catalogue
+        self._scored: dict[str, pd.DataFrame] = {}
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -50,9 +51,7 @@ class Results:
 
         ``status`` is finished, diverged, failed, unfinished or damaged; only a finished trial has a score.
         """
-        scored = self._scored(DEFAULT_METRIC)
-        scored.insert(list(scored.columns).index("error"), "score", scored.pop("score"))
-        return scored
+        return self._trials_by(DEFAULT_METRIC)
 
     @property
     def evaluations(self) -> pd.DataFrame:
@@ -104,15 +103,15 @@ class Results:
         import pandas as pd
 
         origins = {
-            entry.get("label"): entry.get("origins", {})
+            (entry.get("label"), entry.get("env")): entry.get("origins", {})
             for experiment in self.experiments
             for entry in experiment.get("algorithms", [])
         }
         rows: dict[tuple[str, str, str], tuple[str, str]] = {}
         for trial in self._frames.stored:
-            label = trial.document.get("label")
+            arm = (trial.document.get("label"), trial.document.get("env"))
             for name, value in trial.document.get("config", {}).items():
-                origin = origins.get(label, {}).get(name, "")
+                origin = origins.get(arm, {}).get(name, "")
                 rows.setdefault((trial.label, trial.env, name), (str(value), str(origin)))
         columns = ["algorithm", "env", "setting", "value", "origin"]
         return pd.DataFrame([(*key, *value) for key, value in rows.items()], columns=columns)
@@ -125,7 +124,7 @@ class Results:
         """
         from rlbench.analysis.scores import summarise
 
-        return summarise(self._scored(metric))
+        return summarise(self._trials_by(metric))
 
     def curves(self) -> pd.DataFrame:
         """Learning curves: ``algorithm, env, step, mean, low, high, n, of``."""
@@ -146,7 +145,7 @@ class Results:
         """
         from rlbench.analysis.comparisons import compare_pairs
 
-        scored = self._scored(metric)
+        scored = self._trials_by(metric)
         spec = self.catalogue.metric(metric).spec
         return compare_pairs(scored[scored["kind"] != "solver"], spec.higher_is_better)
 
@@ -169,18 +168,21 @@ class Results:
             "unsupported": self.unsupported,
         }
 
-    def _scored(self, metric: str) -> pd.DataFrame:
-        """Give a copy of the trials with their ``score`` by this metric, and damaged ones marked."""
+    def _trials_by(self, metric: str) -> pd.DataFrame:
+        """Give the trials with their ``score`` by this metric, damaged ones marked."""
         from rlbench.analysis.scores import trial_scores
 
-        entry = self.catalogue.metric(metric)
-        trials = self._frames.trials.copy()
-        evaluations = self.evaluations  # read first: what is damaged is known only then
-        damage = trials["folder"].map(self._frames.damaged)
-        trials.loc[damage.notna(), "status"] = "damaged"
-        trials["error"] = trials["error"].where(damage.isna(), damage)
-        trials["score"] = trial_scores(trials, evaluations, _guarded(entry.spec, entry.plugin.owner))
-        return trials
+        if metric not in self._scored:
+            entry = self.catalogue.metric(metric)
+            evaluations = self.evaluations  # read first: some damage is known only then
+            trials = self._frames.trials.copy()
+            damage = trials["folder"].map(self._frames.damaged)
+            trials.loc[damage.notna(), "status"] = "damaged"
+            trials["error"] = trials["error"].where(damage.isna(), damage)
+            scores = trial_scores(trials, evaluations, _guarded(entry.spec, entry.plugin.owner))
+            trials.insert(list(trials.columns).index("error"), "score", scores)
+            self._scored[metric] = trials
+        return self._scored[metric]
 
     def __repr__(self) -> str:
         counts = self._frames.trials["status"].value_counts()

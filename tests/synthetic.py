@@ -123,11 +123,12 @@ def write_results(
                 {
                     "label": label,
                     "algorithm": label,
-                    "kind": "batched_agent",
+                    "env": env,
                     "config": identity(label).config,
                     "origins": {"learning_rate": "preset", "gamma": "default", "hidden_sizes": "--set"},
                 }
                 for label in algorithms
+                for env in envs
             ],
             "unsupported": list(unsupported),
             "trials": hashes,

@@ -25,7 +25,8 @@ from rlbench.results.store import COLUMNS, read_status
 if TYPE_CHECKING:
     import pandas as pd
 
-_LONGEST_SUFFIX = 3  # differing settings that a label spells out before it gives their hash instead
+_LONGEST_SUFFIX = 3  # differing settings that a name spells out before it gives their hash instead
+_PROBLEM = ("env_kwargs", "max_episode_steps")  # what belongs to the environment in a trial's identity
 
 
 @dataclass
@@ -55,8 +56,8 @@ class Frames:
     ``trials`` has one row a trial, whatever its fate: ``finished``, ``diverged``, ``failed``, ``unfinished``
     (begun, still running or cut off) or ``damaged``. The other tables hold the rows of every trial that
     ended, ``algorithm, env, seed`` in front; a file whose checksum does not match is left out and named in
-    ``problems``. Where one label has several settings on one environment, what differs is added to the name,
-    as in ``dqn [steps=1000]``, so that no mean ever mixes them.
+    ``problems``. Where one name stands for several settings of an algorithm or an environment, what differs
+    is added to it, as in ``dqn [steps=1000]``, so that no mean ever mixes them.
 
     Raises ``UsageError`` where there is nothing to read and ``FolderError`` where a later version wrote it.
     """
@@ -225,23 +226,40 @@ def _trial_folders(trials: Path) -> Iterator[tuple[Path, tuple[str, str, int, st
 
 
 def _tell_settings_apart(found: list[StoredTrial]) -> None:
-    """Extend the labels of trials that differ in more than the seed from others of their label."""
-    cells: dict[tuple[str, str], list[StoredTrial]] = defaultdict(list)
-    for trial in found:
-        if trial.document:
-            cells[trial.label, trial.env].append(trial)
-    for trials in cells.values():
-        settings = [
-            {key: value for key, value in _flatten(trial.document) if key != "seed"} for trial in trials
+    """Extend names that stand for several settings: environments first, then labels on one environment."""
+    whole = [trial for trial in found if trial.document]
+    by_env: dict[str, list[StoredTrial]] = defaultdict(list)
+    for trial in whole:
+        by_env[trial.env].append(trial)
+    for trials in by_env.values():
+        problems = [{name: trial.document.get(name) for name in _PROBLEM} for trial in trials]
+        for trial, suffix in zip(trials, _suffixes(problems), strict=True):
+            trial.env += suffix
+    by_cell: dict[tuple[str, str], list[StoredTrial]] = defaultdict(list)
+    for trial in whole:
+        by_cell[trial.label, trial.env].append(trial)
+    for trials in by_cell.values():
+        rest = [
+            {name: value for name, value in trial.document.items() if name not in ("seed", *_PROBLEM)}
+            for trial in trials
         ]
-        keys = sorted({key for setting in settings for key in setting})
-        differing = [key for key in keys if len({repr(setting.get(key)) for setting in settings}) > 1]
-        for trial, setting in zip(trials, settings, strict=True):
-            if 0 < len(differing) <= _LONGEST_SUFFIX:
-                shown = ", ".join(f"{key.rpartition('.')[2]}={setting.get(key)}" for key in differing)
-                trial.label += f" [{shown}]"
-            elif differing:
-                trial.label += f" [{content_hash(setting)[:8]}]"
+        for trial, suffix in zip(trials, _suffixes(rest), strict=True):
+            trial.label += suffix
+
+
+def _suffixes(documents: list[dict[str, Any]]) -> list[str]:
+    """Say what tells each document from the others, as in `` [steps=1000]``; empty where all are equal."""
+    flat = [dict(_flatten(document)) for document in documents]
+    keys = sorted({key for one in flat for key in one})
+    differing = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
+    if not differing:
+        return [""] * len(flat)
+    if len(differing) > _LONGEST_SUFFIX:
+        return [f" [{content_hash(one)[:8]}]" for one in flat]
+    return [
+        " [" + ", ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in differing) + "]"
+        for one in flat
+    ]
 
 
 def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -89,6 +89,28 @@ def test_a_label_with_two_settings_is_never_pooled(tmp_path):
     assert set(frames.evaluations.algorithm) == set(frames.trials.algorithm)
 
 
+def test_an_environment_with_two_settings_is_never_pooled_either(tmp_path):
+    store = Store(tmp_path)
+    for slippery in (True, False):
+        for label in ("dqn", "a2c"):
+            write_trial(store, identity(label, "FrozenLake-v1", env_kwargs={"is_slippery": slippery}))
+    trials = Frames(tmp_path).trials
+    assert sorted(set(trials.env)) == [
+        "FrozenLake-v1 [is_slippery=False]",
+        "FrozenLake-v1 [is_slippery=True]",
+    ]
+    assert set(trials.algorithm) == {"a2c", "dqn"}
+
+
+def test_many_differences_are_told_by_a_short_hash(tmp_path):
+    store = Store(tmp_path)
+    for value in (1, 2):
+        write_trial(store, identity(config=dict.fromkeys("abcd", value)))
+    labels = Frames(tmp_path).trials.algorithm.tolist()
+    assert len(set(labels)) == 2
+    assert all(len(label) == len("dqn [01234567]") for label in labels)
+
+
 @pytest.mark.parametrize("table", sorted(COLUMNS))
 def test_a_damaged_table_is_named_and_left_out(store, table):
     path = store.folder(identity("a2c", seed=1)) / f"{table}.parquet"
