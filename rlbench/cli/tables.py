@@ -1,0 +1,81 @@
+"""Results in the terminal: the score table, what went wrong, and where the report is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from rlbench.experiment import Results
+
+
+def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> None:
+    """Print the score table and the report's path, or one JSON document and nothing else."""
+    from rich.console import Console
+
+    if as_json:
+        import json
+
+        click.echo(json.dumps(results.document(report), indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    print_scores(results, Console())
+    if report is not None:
+        click.echo(f"report: {report}")
+
+
+def print_scores(results: Results, console: Console) -> None:
+    """Print scores by environment, then everything that has no score, with its reason."""
+    from rich.text import Text
+
+    from rlbench.reports.numbers import count
+
+    scores = results.scores()
+    for env, rows in scores.groupby("env", sort=True):
+        console.print(_score_table(str(env), rows))
+    weak = scores[scores["weak"] != ""]
+    if not weak.empty:
+        reasons = "; ".join(dict.fromkeys(reason for text in weak["weak"] for reason in text.split("; ")))
+        console.print(Text(f"* the interval may be too narrow: {reasons}", style="dim"))
+    trials = results.trials
+    for trial in trials[trials["status"] != "finished"].itertuples():
+        cause = str(trial.error).strip().splitlines()[-1] if isinstance(trial.error, str) else ""
+        line = f"{trial.status}: {trial.algorithm} on {trial.env}, seed {trial.seed}"
+        console.print(Text(line + (f": {cause}" if cause else ""), style="yellow"))
+    for row in results.unsupported:
+        console.print(Text(f"unsupported: {row['algorithm']} on {row['env']}: {row['reason']}", style="dim"))
+    if results.missing:
+        text = f"{count(results.missing, 'trial')} asked for and not started; the same command runs them"
+        console.print(Text(text, style="yellow"))
+    for problem in results.problems:
+        console.print(Text(f"damaged: {problem}", style="red"))
+
+
+def _score_table(env: str, rows: Any) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from rlbench.reports.numbers import MISSING, decimals_for, interval, number
+
+    table = Table(title=Text(env, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("algorithm")
+    table.add_column("mean", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("trials", justify="right")
+    decimals = decimals_for(rows["mean"])
+    for row in rows.sort_values("mean", ascending=False, kind="stable").itertuples():
+        span = interval(row.low, row.high, decimals)
+        mark = " *" if row.weak and span != MISSING else "  "
+        table.add_row(
+            Text(row.algorithm),
+            number(row.mean, decimals),
+            span + mark,
+            f"{row.n} of {row.of}",
+            style="yellow" if row.n < row.of else None,
+        )
+    return table
