@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -14,7 +14,8 @@ import msgspec
 from rlbench.api import FolderError, UsageError
 
 SCHEMA_VERSION = 1
-STATUSES = ("finished", "diverged", "failed")
+Outcome = Literal["finished", "diverged", "failed"]
+STATUSES: tuple[Outcome, ...] = get_args(Outcome)
 
 _LONGEST_NAME = 255  # bytes in one component of a path on every common file system
 _TRIAL_FOLDER = re.compile(r"seed-(\d+)-([0-9a-f]{16})")

@@ -19,6 +19,7 @@ import numpy as np
 
 from rlbench.api import FolderError, UsageError
 from rlbench.results.records import (
+    Outcome,
     Status,
     TrialIdentity,
     check_schema,
@@ -145,7 +146,7 @@ class TrialWriter:
 
     def finish(
         self,
-        status: Literal["finished", "diverged", "failed"],
+        status: Outcome,
         *,
         step: int,
         weights: bytes | None,

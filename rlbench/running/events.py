@@ -10,18 +10,20 @@ from typing import Any
 
 import msgspec
 
+from rlbench.results.records import Outcome
+
 
 class Event(msgspec.Struct, frozen=True, tag=True):
     """Base of all events."""
 
 
-class Started(Event):
+class Started(Event, frozen=True):
     """Work on a trial has begun."""
 
     trial: str
 
 
-class Evaluated(Event):
+class Evaluated(Event, frozen=True):
     """One evaluation point; ``seconds`` since the trial started, for the timing file alone."""
 
     trial: str
@@ -33,7 +35,7 @@ class Evaluated(Event):
     seconds: float
 
 
-class Episodes(Event):
+class Episodes(Event, frozen=True):
     """Training episodes that ended, in the order of their end; columns of equal length."""
 
     trial: str
@@ -43,7 +45,7 @@ class Episodes(Event):
     episode_length: list[int]
 
 
-class Diagnostics(Event):
+class Diagnostics(Event, frozen=True):
     """Diagnostics of a learner (per step) or a solver (per sweep); columns of equal length."""
 
     trial: str
@@ -52,25 +54,25 @@ class Diagnostics(Event):
     value: list[float]
 
 
-class Finished(Event):
+class Finished(Event, frozen=True):
     """A trial came to its end: ``finished`` or ``diverged``, with its final weights as safetensors."""
 
     trial: str
-    status: str
+    status: Outcome
     step: int
     weights: bytes | None
     timing: dict[str, Any]
     error: str | None = None
 
 
-class Progress(Event):
+class Progress(Event, frozen=True):
     """How far a cohort is: ``step`` of ``steps`` (``steps`` 0: unknown)."""
 
     step: int
     steps: int
 
 
-class Ended(Event):
+class Ended(Event, frozen=True):
     """The last event of a cohort; with a traceback where it failed."""
 
     error: str | None = None

@@ -145,7 +145,7 @@ class Interaction:
     def _reset(self, mask: np.ndarray) -> np.ndarray:
         seeds = [
             self._streams.training_episode(
-                self._seeds[row // self._task.n_envs], row % self._task.n_envs, int(self._episode[row])
+                self._seeds[row // self._task.n_envs], int(row % self._task.n_envs), int(self._episode[row])
             )
             for row in np.flatnonzero(mask)
         ]

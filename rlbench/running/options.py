@@ -78,7 +78,7 @@ def resolve_options(
             else:
                 values[name] = _PARSERS[name](value)
                 origins[name] = source
-    return Options(**values, **tables, origins=origins)
+    return Options(**(values | tables), origins=origins)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from rlbench.api import Policy
-from rlbench.results.records import TrialIdentity
+from rlbench.results.records import Outcome, TrialIdentity
 from rlbench.running.evaluation import Evaluation
 from rlbench.running.events import AnyEvent, Diagnostics, Episodes, Evaluated, Finished, Progress, Started
 
@@ -104,10 +104,10 @@ class Recorder:
         """Send all rows collected so far."""
         for trial, episodes, diagnostics in zip(self._hashes, self._episodes, self._diagnostics, strict=True):
             if episodes:
-                self._emit(Episodes(trial, *map(list, zip(*episodes, strict=True))))  # type: ignore[arg-type]
+                self._emit(Episodes(trial, *map(list, zip(*episodes, strict=True))))
                 episodes.clear()
             if diagnostics:
-                self._emit(Diagnostics(trial, *map(list, zip(*diagnostics, strict=True))))  # type: ignore[arg-type]
+                self._emit(Diagnostics(trial, *map(list, zip(*diagnostics, strict=True))))
                 diagnostics.clear()
         self._emit(Progress(step, self._steps))
 
@@ -115,8 +115,8 @@ class Recorder:
         """End all trials; ``weights`` are ``[S, ...]`` by parameter name."""
         for array in (weights or {}).values():
             if array.dtype.kind == "f":
-                for index in np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1)):
-                    self.diverge(int(index), step, "the final weights are not finite")
+                for row in np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1)):
+                    self.diverge(int(row), step, "the final weights are not finite")
         self.flush(step)
         seconds = time.perf_counter() - self._start
         for index, trial in enumerate(self._hashes):
@@ -128,5 +128,5 @@ class Recorder:
                 "steps_per_second": round(step / max(seconds - self._evaluating, 1e-9), 1),
                 "cohort_size": len(self._hashes),
             }
-            status = "finished" if reason is None else "diverged"
+            status: Outcome = "finished" if reason is None else "diverged"
             self._emit(Finished(trial, status, end, save(mine) if mine else None, timing, reason))

@@ -13,8 +13,8 @@ from typing import Any
 
 from rlbench import api
 from rlbench.plugins import Catalogue
-from rlbench.results.records import TrialIdentity
-from rlbench.results.store import Store, TrialWriter
+from rlbench.results.records import Outcome, TrialIdentity
+from rlbench.results.store import COLUMNS, Store, Table, TrialWriter
 from rlbench.running.cohort import Cohort, pack
 from rlbench.running.events import Diagnostics, Ended, Episodes, Evaluated, Finished, Progress, Started
 from rlbench.running.plan import Plan
@@ -97,16 +97,10 @@ class Runner:
                     },
                 )
                 trackers.tell("trial_evaluated", running.identity, event.step, event.returns)
-            case Episodes():
-                columns = ("step", "env_index", "episode_return", "episode_length")
-                self._running[event.trial].writer.append(
-                    "episodes", {name: getattr(event, name) for name in columns}
-                )
-            case Diagnostics():
-                columns = ("step", "name", "value")
-                self._running[event.trial].writer.append(
-                    "diagnostics", {name: getattr(event, name) for name in columns}
-                )
+            case Episodes() | Diagnostics():
+                table: Table = "episodes" if isinstance(event, Episodes) else "diagnostics"
+                columns = {name: getattr(event, name) for name in COLUMNS[table]}
+                self._running[event.trial].writer.append(table, columns)
             case Finished():
                 self._end(event.trial, event.status, event.step, event.weights, event.timing, event.error)
                 trackers.tell("trial_finished", self._running.pop(event.trial).identity, event.status)
@@ -146,7 +140,7 @@ class Runner:
     def _end(
         self,
         trial: str,
-        status: str,
+        status: Outcome,
         step: int,
         weights: bytes | None,
         timing: Mapping[str, Any],
