@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import inspect
@@ -30,14 +31,23 @@ def names() -> Sequence[str]:
     return sorted(gymnasium.registry)
 
 
-def make_single(env_id: str, env_kwargs: Mapping[str, Any], max_episode_steps: int | None) -> gymnasium.Env:
+def make_single(
+    env_id: str,
+    env_kwargs: Mapping[str, Any],
+    max_episode_steps: int | None,
+    *,
+    order_enforce: bool = True,
+) -> gymnasium.Env:
     """Make one environment, cut off after ``max_episode_steps`` (``None``: the environment's own limit).
 
-    Raises ``LookupError`` for an unknown id and ``ValueError`` for bad arguments, a missing package, or an
-    environment that cannot be constructed.
+    ``order_enforce=False`` leaves out gymnasium's wrapper of that name, which a caller that never steps
+    before a reset can save. Raises ``LookupError`` for an unknown id and ``ValueError`` for bad arguments,
+    a missing package, or an environment that cannot be constructed.
     """
     spec = find_spec(env_id)
     _check_arguments(spec, env_kwargs)
+    if not order_enforce:
+        spec = dataclasses.replace(spec, order_enforce=False)
     try:
         return gymnasium.make(
             spec, max_episode_steps=max_episode_steps, disable_env_checker=True, **env_kwargs

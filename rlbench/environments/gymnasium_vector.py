@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -49,6 +49,7 @@ class GymnasiumVector:
 
     def __init__(self, vector: SyncVectorEnv | AsyncVectorEnv) -> None:
         self._vector = vector
+        self._failed = False
         count = vector.num_envs
         # Rows whose episode has ended and that gymnasium would refuse to step: parked before the next step.
         self._ended = np.zeros(count, dtype=np.bool_)  # [K]
@@ -79,24 +80,42 @@ class GymnasiumVector:
         """Give ``next_obs [K, ...], reward [K] float64, terminated [K] bool, truncated [K] bool``."""
         if self._ended.any():
             self._reset(self._ended.copy(), [None] * len(self._ended), park=True)
-        self._observations, reward, terminated, truncated, _ = self._vector.step(actions)
+        with self._noting_failure():
+            self._observations, reward, terminated, truncated, _ = self._vector.step(actions)
         self._ended = terminated | truncated
         return self._observations.copy(), reward, terminated, truncated
 
     def close(self) -> None:
-        """Close the sub-environments and end their processes, also after one of these has died."""
-        with contextlib.suppress(EOFError, OSError, AttributeError):
+        """Close the sub-environments and end their processes, also after a failure."""
+        processes = getattr(self._vector, "processes", ())
+        if not (self._failed and processes):
             self._vector.close()
-        for process in getattr(self._vector, "processes", ()):
-            if process.is_alive():
-                process.terminate()
+            return
+        # gymnasium would wait for answers that may never come.
+        for process in processes:
+            process.kill()
             process.join()
+        self._vector.closed = True
 
     def _reset(self, mask: np.ndarray, seeds: list[int | None], *, park: bool) -> np.ndarray:
         options: dict[str, Any] = {"reset_mask": mask}
         if park:
             options[_PARK] = True
-        return self._vector.reset(seed=seeds, options=options)[0]
+        with self._noting_failure():
+            return self._vector.reset(seed=seeds, options=options)[0]
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, ConnectionError) as error:
+            self._failed = True
+            raise RuntimeError(
+                "the process of a sub-environment died; run without 'async:' to see what the environment does"
+            ) from error
+        except BaseException:
+            self._failed = True
+            raise
 
 
 def make_sync(
@@ -135,4 +154,4 @@ def _maker(
 
 
 def _make_parkable(env_id: str, env_kwargs: Mapping[str, Any], max_episode_steps: int) -> gymnasium.Env:
-    return ParkableEnv(make_single(env_id, env_kwargs, max_episode_steps))
+    return ParkableEnv(make_single(env_id, env_kwargs, max_episode_steps, order_enforce=False))

@@ -177,7 +177,11 @@ def greedy(q_values: np.ndarray, tolerance: float = 0.0) -> np.ndarray:
 
 
 def why_no_model(env: Any) -> str | None:
-    """Say why a gymnasium environment has no exact model, or ``None`` if it has one."""
+    """Say why a gymnasium environment has no exact model, or ``None`` if it has one.
+
+    A table that looks right is tried out, which resets the environment: a class may inherit a table and step
+    by other rules.
+    """
     wrapper = env
     while wrapper is not env.unwrapped:
         if type(wrapper).__name__ not in _TRANSPARENT:
@@ -195,7 +199,28 @@ def why_no_model(env: Any) -> str | None:
         return "no exact model: with fickle_passenger the environment does more than its table says"
     if _initial_distribution(env) is None:
         return "no exact model: the environment does not tell the distribution of its first state"
+    if not _steps_by_its_table(env):
+        return "no exact model: the environment does not do what its transition table says"
     return None
+
+
+def _steps_by_its_table(env: Any, steps: int = 300) -> bool:
+    """Walk at random and compare every step with the table."""
+    rng = np.random.default_rng(0)
+    initial = _initial_distribution(env)
+    ended = True
+    for seed in range(steps):
+        if ended:
+            state, _ = env.reset(seed=seed)
+            if not initial[state] > 0:
+                return False
+        action = int(rng.integers(env.action_space.n))
+        successor, reward, terminated, truncated, _ = env.step(action)
+        possible = [tuple(outcome) for mass, *outcome in env.unwrapped.P[state][action] if mass > 0]
+        if (successor, reward, terminated) not in possible:
+            return False
+        state, ended = successor, terminated or truncated
+    return True
 
 
 def _initial_distribution(env: Any) -> Any:
