@@ -1,1 +1,1 @@
-"""TODO"""
+"""Building blocks for torch algorithms that train all seeds of a cohort as one computation."""

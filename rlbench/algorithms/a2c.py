@@ -1,0 +1,221 @@
+"""Advantage actor-critic.
+
+Mnih et al., "Asynchronous methods for deep reinforcement learning", ICML 2016, algorithm S3, made
+synchronous: from ``n_steps`` steps of ``n_envs`` sub-environments, with advantages A and returns
+R = A + V(s; theta_v), minimise
+
+    mean[-log pi(a | s; theta) A] + vf_coef mean[(R - V(s; theta_v))^2] - ent_coef mean[H(pi(s; theta))]
+
+A is the generalised advantage estimate (Schulman et al. 2016, eq. 16); with ``gae_lambda`` 1, the default,
+that is the paper's n-step return less the value.
+
+Differences from the paper:
+
+- Synchronous: one update from all sub-environments instead of asynchronous ones from each (as in OpenAI
+  Baselines and Stable-Baselines3). No recurrent network.
+- Time limits are not terminations: returns bootstrap through them with the value of the true successor.
+- Policy and value have networks of their own unless ``share_network``; the paper shares all but the heads.
+  Images go through a convolutional network, the one of Mnih et al. (2015) from 36 x 36 pixels on.
+- RMSprop's statistics belong to one learner; Adam is the other choice. Initialisation is orthogonal.
+- Losses are averaged over the rows, not summed; the gradient is clipped by its global norm.
+- Gaussian policies have a standard deviation that no state changes (the paper's network gives it), and
+  actions are clipped to the Box for the environment alone.
+- Advantages can be normalised (off by default). Evaluation takes the most likely action (the mean of a
+  Gaussian), as in Stable-Baselines3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from rlbench import api
+from rlbench.kit import encoding, networks, optimisation, schedules
+from rlbench.kit.diagnostics import Window
+from rlbench.kit.distributions import action_distribution
+from rlbench.kit.returns import generalised_advantages
+from rlbench.kit.rollouts import Rollout
+
+
+@dataclass(frozen=True)
+class A2CConfig:
+    """Settings of :class:`A2C`; the names are those of Stable-Baselines3."""
+
+    learning_rate: api.Positive = 7e-4
+    """The optimiser's step size at the start."""
+    learning_rate_schedule: Literal["constant", "linear"] = "linear"
+    """How the learning rate changes: not at all, or linearly to 0 at the end of the run."""
+    n_steps: api.PositiveInt = 5
+    """Vector steps in an update."""
+    gamma: api.Fraction = 0.99
+    """Discount factor."""
+    gae_lambda: api.Fraction = 1.0
+    """Weight of later errors in the advantage; 1 gives n-step returns."""
+    ent_coef: api.NonNegative = 0.0
+    """Weight of the entropy bonus."""
+    vf_coef: api.NonNegative = 0.5
+    """Weight of the value loss."""
+    max_grad_norm: api.Positive = 0.5
+    """Each seed's gradient is scaled to at most this global norm."""
+    normalize_advantage: bool = False
+    """Give a seed's advantages mean 0 and standard deviation 1 before each update."""
+    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
+    """Which optimiser."""
+    optimizer_eps: api.Positive = 1e-5
+    """The optimiser's epsilon."""
+    share_network: bool = False
+    """Let policy and value share all layers but the last."""
+    hidden_sizes: tuple[api.PositiveInt, ...] = (64, 64)
+    """Units of each hidden layer; behind the convolutions for images."""
+    activation: Literal["relu", "tanh"] = "tanh"
+    """Activation of the hidden layers."""
+    log_std_init: float = 0.0
+    """Log standard deviation of Gaussian policies at the start."""
+    n_envs: api.PositiveInt = 8
+    """Sub-environments stepped together."""
+
+    def __post_init__(self) -> None:
+        if self.normalize_advantage and self.n_steps * self.n_envs < 2:
+            raise ValueError("normalize_advantage needs two or more rows; raise n_steps or n_envs")
+
+
+class Batch(NamedTuple):
+    """What an update learns from, ``[S, T, N, ...]``; ``action`` as sampled, before any clipping."""
+
+    obs: torch.Tensor
+    action: torch.Tensor
+    reward: torch.Tensor
+    next_obs: torch.Tensor
+    terminated: torch.Tensor
+    truncated: torch.Tensor
+
+
+class A2C:
+    """All seeds' actors and critics, trained together. Discrete or Box actions."""
+
+    def __init__(
+        self,
+        task: api.Task,
+        config: A2CConfig,
+        rngs: Sequence[np.random.Generator],
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.task, self.config, self.dtype = task, config, dtype
+        self.encoder = encoding.Encoder(task.observation_space)
+        self.distribution = action_distribution(task.action_space, config.log_std_init)
+        self.network = networks.ActorCritic(
+            self.encoder,
+            self.distribution.outputs,
+            config.hidden_sizes,
+            share=config.share_network,
+            activation=config.activation,
+        )
+        self.parameters = networks.Parameters(
+            (*self.network.specs(), *self.distribution.specs()), rngs, device=task.device, dtype=dtype
+        )
+        self.optimizer = optimisation.optimizer(config.optimizer, self.parameters, config.optimizer_eps)
+        self.noise = self.distribution.noise(rngs, (config.n_envs,))
+        self.rollout = Rollout(
+            (len(rngs), config.n_steps, config.n_envs),
+            {
+                "obs": (self.encoder.shape, self.encoder.torch_dtype),
+                "action": (self.distribution.raw_shape, self.distribution.raw_dtype),
+                "reward": ((), dtype),
+                "next_obs": (self.encoder.shape, self.encoder.torch_dtype),
+                "terminated": ((), torch.bool),
+                "truncated": ((), torch.bool),
+            },
+            device=task.device,
+        )
+        names = ("policy_loss", "value_loss", "entropy", "gradient_norm")
+        self.window = Window(names, len(rngs), task.steps, task.device)
+        self.steps = 0  # environment steps observed so far
+        self._raw = np.empty(0)  # the actions of the last call of act, before clipping
+
+    def _features(self, obs: np.ndarray) -> torch.Tensor:
+        return self.encoder(self.encoder.tensor(obs, self.task.device), self.dtype)
+
+    def act(self, obs: np.ndarray) -> np.ndarray:
+        """Actions sampled from the policy; ``[S, N, ...] -> [S, N, ...]``."""
+        with torch.no_grad():
+            outputs = self.network.policy(self.parameters, self._features(obs))
+            self._raw = self.distribution.sample(self.parameters, outputs, self.noise.next())
+        return self.distribution.to_environment(self._raw)
+
+    def observe(self, transition: api.Transition) -> Mapping[str, Any] | None:
+        """Keep the transition, and learn when ``n_steps`` of them are there."""
+        self.rollout.add(transition._replace(action=self._raw)._asdict())
+        self.steps += self.config.n_envs
+        if self.rollout.full:
+            done = schedules.progress(self.steps, self.task.steps)
+            rate = schedules.scheduled(self.config.learning_rate, self.config.learning_rate_schedule, done)
+            self.update(Batch(**self.rollout.take()), rate)
+        return self.window.collect(self.steps)
+
+    def update(self, batch: Batch, learning_rate: float) -> None:
+        """One update of algorithm S3 for every seed; fields of ``batch`` are ``[S, T, N, ...]``."""
+        c = self.config
+        outputs, value = self.network(self.parameters, self.encoder(batch.obs, self.dtype))
+        with torch.no_grad():
+            next_value = self.network.value(self.parameters, self.encoder(batch.next_obs, self.dtype))
+            advantage = generalised_advantages(
+                batch.reward,
+                value,
+                next_value,
+                batch.terminated,
+                batch.truncated,
+                gamma=c.gamma,
+                gae_lambda=c.gae_lambda,
+            )  # [S, T, N]
+            returns = advantage + value
+            if c.normalize_advantage:
+                spread, centre = torch.std_mean(advantage, (-2, -1), keepdim=True)
+                advantage = (advantage - centre) / (spread + 1e-8)
+
+        log_probability = self.distribution.log_probability(self.parameters, outputs, batch.action)
+        entropy = self.distribution.entropy(self.parameters, outputs).mean((-2, -1))  # [S]
+        policy_loss = -(log_probability * advantage).mean((-2, -1))  # [S]
+        value_loss = (returns - value).square().mean((-2, -1))  # [S]
+        loss = policy_loss + c.vf_coef * value_loss - c.ent_coef * entropy
+
+        self.parameters.backward(loss)
+        norm = optimisation.clip_gradients(self.parameters, c.max_grad_norm)
+        self.optimizer.step(learning_rate)
+        self.window.add(
+            {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy, "gradient_norm": norm}
+        )
+
+    def policy(self) -> api.Policy:
+        """The most likely action under the current weights."""
+
+        def act(obs: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                outputs = self.network.policy(self.parameters, self._features(obs))
+            return self.distribution.to_environment(self.distribution.mode(outputs))
+
+        return act
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+        return {
+            "weights": self.parameters.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "noise": self.noise.position,
+            "rollout": self.rollout.state_dict(),
+            "window": self.window.state_dict(),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state given by :meth:`state_dict`."""
+        self.parameters.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.noise.position = int(state["noise"])
+        self.rollout.load_state_dict(state["rollout"])
+        self.window.load_state_dict(state["window"])
+        self.steps = int(state["steps"])

@@ -1,0 +1,218 @@
+"""Deep Q-networks.
+
+Mnih et al., "Human-level control through deep reinforcement learning", Nature 518, 2015, algorithm 1:
+act epsilon-greedily on Q(s, a; theta); from replayed (s, a, r, s') regress Q(s, a; theta) on
+
+    y = r + gamma * (1 - terminated) * max_a' Q(s', a'; theta-)
+
+with a target network theta- that follows theta. With ``double_q`` the maximising action is chosen by theta
+and valued by theta- (van Hasselt, Guez and Silver 2016, eq. 4).
+
+Differences from the paper:
+
+- Adam instead of RMSprop; gradients clipped by global norm. The Huber loss of the whole error has the
+  gradient that the paper gets by clipping the error to [-1, 1]; the mean squared error is the other choice.
+- Rewards are not clipped, frames are neither stacked nor skipped here: that is the environment's business.
+- Time limits are not terminations: the target bootstraps through them.
+- Defaults suit small control tasks, not Atari: perceptrons, small replay, an update every few steps. Images
+  go through the paper's convolutional network (a smaller one below 36 x 36 pixels).
+- Exploration and the learning rate follow the budget of the run: epsilon falls over
+  ``exploration_fraction`` of it, and a linear learning rate reaches 0 at its end.
+- Evaluation is greedy (epsilon 0), as in Stable-Baselines3; the paper uses epsilon 0.05.
+- As in Stable-Baselines3, actions are uniform for the first ``learning_starts`` steps, ``train_freq`` counts
+  vector steps, and the target is updated before the learning of the same step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from rlbench import api
+from rlbench.kit import encoding, networks, optimisation, schedules
+from rlbench.kit.diagnostics import Window
+from rlbench.kit.replay import Batch, Replay
+from rlbench.kit.streams import Blocks, uniform
+
+
+@dataclass(frozen=True)
+class DQNConfig:
+    """Settings of :class:`DQN`; the names are those of Stable-Baselines3."""
+
+    learning_rate: api.Positive = 1e-3
+    """Adam's step size at the start."""
+    learning_rate_schedule: Literal["constant", "linear"] = "linear"
+    """How the learning rate changes: not at all, or linearly to 0 at the end of the run."""
+    buffer_size: api.PositiveInt = 50_000
+    """Transitions each seed's replay holds."""
+    learning_starts: api.NonNegativeInt = 1_000
+    """Environment steps before learning begins; actions are uniform until then."""
+    batch_size: api.PositiveInt = 128
+    """Transitions in an update."""
+    tau: api.Fraction = 1.0
+    """How far the target network moves towards the online one when it is updated; 1 copies it."""
+    gamma: api.Fraction = 0.99
+    """Discount factor."""
+    train_freq: api.PositiveInt = 4
+    """Vector steps from one training to the next."""
+    gradient_steps: api.PositiveInt = 1
+    """Updates in one training."""
+    target_update_interval: api.PositiveInt = 500
+    """Environment steps (of all sub-environments together) from one target update to the next."""
+    exploration_fraction: api.Fraction = 0.1
+    """Share of the run over which epsilon falls."""
+    exploration_initial_eps: api.Fraction = 1.0
+    """Epsilon at the start."""
+    exploration_final_eps: api.Fraction = 0.05
+    """Epsilon after the fall."""
+    max_grad_norm: api.Positive = 10.0
+    """Each seed's gradient is scaled to at most this global norm."""
+    loss: Literal["huber", "mse"] = "huber"
+    """Huber (threshold 1) or the squared error, averaged over the batch."""
+    double_q: bool = False
+    """Choose the target's action by the online network."""
+    hidden_sizes: tuple[api.PositiveInt, ...] = (128, 128)
+    """Units of each hidden layer; behind the convolutions for images."""
+    activation: Literal["relu", "tanh"] = "relu"
+    """Activation of the hidden layers."""
+    adam_eps: api.Positive = 1e-8
+    """Adam's epsilon."""
+    n_envs: api.PositiveInt = 1
+    """Sub-environments stepped together."""
+
+    def __post_init__(self) -> None:
+        if self.tau == 0.0:
+            raise ValueError("tau is 0, so the target network would never move; give a number above 0")
+
+
+class DQN:
+    """All seeds' Q-networks, trained together. Discrete actions only."""
+
+    def __init__(
+        self,
+        task: api.Task,
+        config: DQNConfig,
+        rngs: Sequence[np.random.Generator],
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        if not isinstance(task.action_space, spaces.Discrete):
+            raise api.UsageError(f"dqn needs Discrete actions, {task.env} has {task.action_space}; use a2c")
+        self.task, self.config, self.dtype = task, config, dtype
+        self.n_actions, self.first_action = int(task.action_space.n), int(task.action_space.start)
+        self.encoder = encoding.Encoder(task.observation_space)
+        self.q = networks.network(
+            "q", self.encoder, config.hidden_sizes, outputs=self.n_actions, activation=config.activation
+        )
+        self.online = networks.Parameters(self.q.specs(), rngs, device=task.device, dtype=dtype)
+        self.target = self.online.copy()
+        self.optimizer = optimisation.Adam(self.online, eps=config.adam_eps)
+        self.replay = Replay(
+            rngs,
+            capacity=config.buffer_size,
+            n_envs=config.n_envs,
+            obs_shape=self.encoder.shape,
+            obs_dtype=self.encoder.torch_dtype,
+            batch_size=config.batch_size,
+            device=task.device,
+            dtype=dtype,
+        )
+        self.explore = Blocks(rngs, "exploration", uniform, (2, config.n_envs))
+        self.window = Window(("loss", "q_value", "gradient_norm"), len(rngs), task.steps, task.device)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps observed so far."""
+        return self.replay.steps * self.config.n_envs
+
+    def values(self, parameters: networks.Parameters, obs: torch.Tensor) -> torch.Tensor:
+        """Q of every action, ``[S, ..., A]``."""
+        return self.q(parameters, self.encoder(obs, self.dtype))
+
+    def greedy(self, obs: np.ndarray) -> np.ndarray:
+        """The actions of highest value, as indices from 0."""
+        with torch.no_grad():
+            q = self.values(self.online, self.encoder.tensor(obs, self.task.device))
+        return q.cpu().numpy().argmax(-1)
+
+    def act(self, obs: np.ndarray) -> np.ndarray:
+        """Epsilon-greedy actions; ``[S, N, ...] -> [S, N]``."""
+        c = self.config
+        coin, choice = np.moveaxis(self.explore.next(), 1, 0)  # [S, N] each
+        epsilon = schedules.interpolated(
+            c.exploration_initial_eps,
+            c.exploration_final_eps,
+            c.exploration_fraction,
+            schedules.progress(self.steps, self.task.steps),
+        )
+        random = coin < (1.0 if self.steps < c.learning_starts else epsilon)
+        action = (choice * self.n_actions).astype(np.int64)
+        if not random.all():
+            action = np.where(random, action, self.greedy(obs))
+        return action + self.first_action
+
+    def observe(self, transition: api.Transition) -> Mapping[str, Any] | None:
+        """Keep the transition, and learn when it is time to."""
+        c = self.config
+        self.replay.add(transition, transition.action - self.first_action)
+        if self.replay.steps % max(c.target_update_interval // c.n_envs, 1) == 0:
+            self.target.follow(self.online, c.tau)
+        if self.steps > c.learning_starts and self.replay.steps % c.train_freq == 0:
+            rate = schedules.scheduled(
+                c.learning_rate,
+                c.learning_rate_schedule,
+                schedules.progress(self.steps, self.task.steps),
+            )
+            for _ in range(c.gradient_steps):
+                self.update(self.replay.sample(), rate)
+        return self.window.collect(self.steps)
+
+    def update(self, batch: Batch, learning_rate: float) -> None:
+        """One step of algorithm 1's inner loop, for every seed; fields of ``batch`` are ``[S, B, ...]``."""
+        c = self.config
+        with torch.no_grad():
+            next_values = self.values(self.target, batch.next_obs)  # [S, B, A]
+            if c.double_q:
+                best = self.values(self.online, batch.next_obs).argmax(-1, keepdim=True)
+                next_value = next_values.gather(-1, best).squeeze(-1)  # [S, B]
+            else:
+                next_value = next_values.amax(-1)
+            y = batch.reward + c.gamma * next_value * ~batch.terminated
+
+        q = self.values(self.online, batch.obs).gather(-1, batch.action.unsqueeze(-1)).squeeze(-1)  # [S, B]
+        error = torch.nn.functional.smooth_l1_loss if c.loss == "huber" else torch.nn.functional.mse_loss
+        loss = error(q, y, reduction="none").mean(-1)  # [S]
+
+        self.online.backward(loss)
+        norm = optimisation.clip_gradients(self.online, c.max_grad_norm)
+        self.optimizer.step(learning_rate)
+        self.window.add({"loss": loss, "q_value": q.mean(-1), "gradient_norm": norm})
+
+    def policy(self) -> api.Policy:
+        """The greedy policy of the current weights."""
+        return lambda obs: self.greedy(obs) + self.first_action
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+        return {
+            "weights": self.online.state_dict(),
+            "target": self.target.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "replay": self.replay.state_dict(),
+            "explore": self.explore.position,
+            "window": self.window.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state given by :meth:`state_dict`."""
+        self.online.load_state_dict(state["weights"])
+        self.target.load_state_dict(state["target"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.replay.load_state_dict(state["replay"])
+        self.explore.position = int(state["explore"])
+        self.window.load_state_dict(state["window"])

@@ -1,0 +1,44 @@
+"""The device a worker computes on."""
+
+from __future__ import annotations
+
+import torch
+
+from rlbench import api
+
+
+def resolve_device(name: str) -> str:
+    """Give the torch device string for ``auto``, ``cpu``, ``cuda`` or ``cuda:INDEX``.
+
+    Raises :class:`rlbench.api.UsageError` where the device does not exist on this machine.
+    """
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return name
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or (":" in name and not index.isdecimal()):
+        raise api.UsageError(f"unknown device {name!r}; give auto, cpu, cuda or cuda:INDEX")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        raise api.UsageError(f"device {name!r} is not there: torch finds no CUDA device; use --device cpu")
+    if int(index or 0) >= count:
+        raise api.UsageError(
+            f"device {name!r} is not there: torch finds {count}; use cuda:0 to cuda:{count - 1}"
+        )
+    return f"cuda:{int(index or 0)}"
+
+
+def prepare(device: str) -> None:
+    """Settle how this process computes: one thread, and on CUDA only deterministic kernels.
+
+    Called once by a worker before its first tensor. On CUDA the environment variable
+    ``CUBLAS_WORKSPACE_CONFIG=:4096:8`` must be set before the process starts using the device.
+    """
+    torch.set_num_threads(1)
+    if device.startswith("cuda"):
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False

@@ -1,0 +1,117 @@
+"""Optimisers on flat parameters, by the formulas of ``torch.optim``: one step serves every layer and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from rlbench.kit.networks import Parameters
+
+OptimizerName = Literal["adam", "rmsprop"]
+
+
+def clip_gradients(parameters: Parameters, max_norm: float) -> torch.Tensor:
+    """Scale each seed's gradient to a global norm of at most ``max_norm``; give the norms before, ``[S]``."""
+    norm = torch.linalg.vector_norm(parameters.gradients, dim=-1)  # [R]
+    parameters.gradients.mul_((max_norm / (norm + 1e-6)).clamp_(max=1.0).unsqueeze(-1))
+    return norm[: parameters.seeds]
+
+
+class _Optimizer:
+    """What the optimisers share: moments laid out like the parameters, and steps of chosen seeds alone."""
+
+    def __init__(self, parameters: Parameters, moments: tuple[str, ...]) -> None:
+        self._parameters = parameters
+        self._moments = {name: torch.zeros_like(parameters.values) for name in moments}
+
+    def _chosen(self, mask: np.ndarray) -> torch.Tensor:
+        rows = np.zeros((self._parameters.rows, 1), dtype=bool)
+        rows[: self._parameters.seeds, 0] = mask
+        return torch.from_numpy(rows).to(self._parameters.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The moments ``[S, P]``."""
+        seeds = self._parameters.seeds
+        return {name: moment[:seeds].cpu().numpy().copy() for name, moment in self._moments.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state given by :meth:`state_dict`."""
+        for name, moment in self._moments.items():
+            moment.copy_(torch.from_numpy(np.array(state[name])))
+
+
+class Adam(_Optimizer):
+    """Adam (Kingma and Ba 2015), every seed with a step count of its own."""
+
+    def __init__(
+        self, parameters: Parameters, *, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ) -> None:
+        super().__init__(parameters, ("mean", "square"))
+        self._betas, self._eps = betas, eps
+        self._count = np.zeros(parameters.seeds, dtype=np.int64)
+
+    def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
+        """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
+        mean, square = self._moments["mean"], self._moments["square"]
+        gradients, values = self._parameters.gradients, self._parameters.values
+        if mask is None:
+            self._count += 1
+            mean.lerp_(gradients, 1.0 - self._betas[0])
+            square.mul_(self._betas[1]).addcmul_(gradients, gradients, value=1.0 - self._betas[1])
+            # Without a mask all seeds have taken the same number of steps.
+            first, second = (1.0 - beta ** int(self._count[0]) for beta in self._betas)
+            scale = (square.sqrt() / second**0.5).add_(self._eps)
+            values.addcdiv_(mean, scale, value=-learning_rate / first)
+            return
+        chosen = self._chosen(mask)  # [R, 1]
+        self._count += mask
+        counts = np.ones(self._parameters.rows)
+        counts[: self._parameters.seeds] = np.maximum(self._count, 1)
+        first_, second_ = (
+            torch.from_numpy(1.0 - beta**counts).to(values.device, values.dtype).unsqueeze(-1)
+            for beta in self._betas
+        )  # [R, 1]
+        mean.copy_(torch.where(chosen, mean.lerp(gradients, 1.0 - self._betas[0]), mean))
+        fresh = (square * self._betas[1]).addcmul_(gradients, gradients, value=1.0 - self._betas[1])
+        square.copy_(torch.where(chosen, fresh, square))
+        scale = (square.sqrt() / second_.sqrt()).add_(self._eps)
+        values.copy_(torch.where(chosen, values - learning_rate / first_ * (mean / scale), values))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The moments ``[S, P]`` and the step counts ``[S]``."""
+        return {**super().state_dict(), "count": self._count.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state given by :meth:`state_dict`."""
+        super().load_state_dict(state)
+        self._count[:] = state["count"]
+
+
+class RMSprop(_Optimizer):
+    """RMSprop (Tieleman and Hinton 2012), not centred, without momentum."""
+
+    def __init__(self, parameters: Parameters, *, alpha: float = 0.99, eps: float = 1e-5) -> None:
+        super().__init__(parameters, ("square",))
+        self._alpha, self._eps = alpha, eps
+
+    def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
+        """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
+        square = self._moments["square"]
+        gradients, values = self._parameters.gradients, self._parameters.values
+        fresh = (square * self._alpha).addcmul_(gradients, gradients, value=1.0 - self._alpha)
+        if mask is not None:
+            fresh = torch.where(self._chosen(mask), fresh, square)
+        square.copy_(fresh)
+        moved = values.addcdiv(gradients, fresh.sqrt_().add_(self._eps), value=-learning_rate)
+        values.copy_(moved if mask is None else torch.where(self._chosen(mask), moved, values))
+
+
+Optimizer = Adam | RMSprop
+
+
+def optimizer(name: OptimizerName, parameters: Parameters, eps: float) -> Optimizer:
+    """Make the optimiser of that name."""
+    return Adam(parameters, eps=eps) if name == "adam" else RMSprop(parameters, eps=eps)
