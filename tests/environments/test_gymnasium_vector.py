@@ -149,6 +149,40 @@ def test_a_mask_and_seeds_that_do_not_fit_are_refused(vectors):
         vector.reset(np.ones(3, bool), [1, 2, 3])
 
 
+class Camera(gymnasium.Env):
+    """Shows the number of its steps, in one buffer that it uses again and again."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (2, 3, 1), np.uint8)
+    action_space = gymnasium.spaces.Box(-1, 1, (2,))
+
+    def reset(self, *, seed=None, options=None):
+        self.picture = np.zeros((2, 3, 1), np.uint8)
+        return self.picture, {}
+
+    def step(self, action):
+        self.picture += 1
+        return self.picture, float(action.sum()), bool(self.picture[0, 0, 0] == 3), False, {"info": self}
+
+
+@BACKENDS
+def test_pictures_come_through_unchanged(vectors, make):
+    gymnasium.register("Camera-v0", Camera)
+    try:
+        vector = vectors(make, "Camera-v0", 2)
+        seen = [vector.reset(np.ones(2, bool), [1, 2])]
+        for _ in range(3):
+            obs, reward, terminated, _ = vector.step(np.array([[0.5, 0.25], [0, -1]], np.float32))
+            assert reward.tolist() == [0.75, -1.0]
+            seen.append(obs)
+        assert terminated.all()
+        seen.append(vector.reset(np.array([False, True]), [3]))
+    finally:
+        del gymnasium.registry["Camera-v0"]
+    assert all(obs.dtype == np.uint8 and obs.shape == (2, 2, 3, 1) for obs in seen)
+    assert [obs[0, 0, 0, 0] for obs in seen] == [0, 1, 2, 3, 3]
+    assert [obs[1, 1, 2, 0] for obs in seen] == [0, 1, 2, 3, 0]
+
+
 class Faulty(gymnasium.Env):
     """Raises for action 1 and takes its process down for action 2."""
 
