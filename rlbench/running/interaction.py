@@ -138,7 +138,7 @@ class Interaction:
             while due and due[0] <= step:
                 recorder.evaluation(self._evaluator, agent.policy(), due.pop(0), step)
             recorder.progress(step)
-            if not recorder.alive:
+            if not recorder.running:
                 break
         return step
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from rlbench.running.cohort import Cohort, pack
 from rlbench.running.events import Diagnostics, Ended, Episodes, Evaluated, Finished, Progress, Started
 from rlbench.running.plan import Plan
 from rlbench.running.progress import Reporter
-from rlbench.running.provenance import machine, versions
+from rlbench.running.provenance import machine, usable_cores, versions
 
 logger = logging.getLogger("rlbench")
 
@@ -59,7 +58,7 @@ class Runner:
         with self._store.lock(), self._trackers() as trackers:
             missing = self.missing()
             self._store.write_experiment(self._document())
-            jobs = self._plan.options.jobs or len(os.sched_getaffinity(0))
+            jobs = self._plan.options.jobs or usable_cores()
             cohorts = deque(
                 pack(missing, jobs=jobs, device=self._plan.device, external_plugins=self._external_plugins)
             )
