@@ -20,8 +20,8 @@ PROGRESS_SECONDS = 0.5
 class Recorder:
     """Collects rows per trial and sends them in blocks.
 
-    A trial diverges when one of its numbers stops being finite: a reward, an action, a diagnostic, a weight. It
-    ends there, without weights, while its companions go on: what is stored of it does not depend on them.
+    A trial diverges when one of its numbers stops being finite: a reward, an action, a diagnostic, a weight.
+    It ends there, without weights, while its companions go on: its rows do not depend on them.
     """
 
     def __init__(self, trials: Sequence[TrialIdentity], steps: int, emit: Callable[[AnyEvent], None]) -> None:
@@ -72,10 +72,8 @@ class Recorder:
         result = evaluate(policy, nominal)
         now = time.perf_counter()
         self._evaluating += now - begun
-        for index in np.flatnonzero(~np.isfinite(result.returns).all(axis=1)):
-            self.diverge(
-                int(index), actual, "the environment's rewards stopped being finite in an evaluation"
-            )
+        for row in np.flatnonzero(~np.isfinite(result.returns).all(axis=1)):
+            self.diverge(int(row), actual, "the environment's rewards stopped being finite in an evaluation")
         for index in sorted(self._running):
             self._emit(
                 Evaluated(
