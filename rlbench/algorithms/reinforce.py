@@ -1,0 +1,255 @@
+"""REINFORCE.
+
+Williams, "Simple statistical gradient-following algorithms for connectionist reinforcement learning",
+Machine Learning 8, 1992; Sutton and Barto, "Reinforcement learning", 2nd edition, sections 13.3 and 13.4.
+From complete episodes with returns G_t = sum_k gamma^k R_{t+k+1} and a baseline b, minimise
+
+    mean[-log pi(a_t | s_t; theta) (G_t - b)] - ent_coef mean[H(pi(s_t; theta))]
+
+With ``baseline = "value"``, b = V(s_t; w), and vf_coef mean[(G_t - V(s_t; w))^2] is minimised beside it (the
+book's "REINFORCE with baseline"); with ``"mean"``, b is the mean of the update's returns.
+
+Differences from the sources:
+
+- The book's boxed algorithm multiplies each step's gradient by gamma^t; like most implementations this one
+  does not, so that late steps of an episode count as much as early ones.
+- One update after each episode (or ``episodes_per_update``) from the mean over its steps, not one a step.
+- Adam with clipping by global norm instead of plain gradient ascent.
+- A time limit is not a termination. With the learned baseline the return of an episode that was cut off goes
+  on with V of the true successor; without it there is no such estimate, and the return ends at the cut.
+- Advantages can be normalised and an entropy bonus added (both off by default).
+- Gaussian policies have a standard deviation that no state changes, and actions are clipped to the Box for
+  the environment alone. Evaluation takes the most likely action (the mean of a Gaussian).
+- With ``n_envs`` above 1 an episode that is under way during an update goes on with the new policy, and is
+  learned from as if that policy had chosen all its actions. The default, 1, is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from rlbench import api
+from rlbench.kit import encoding, networks, optimisation, schedules
+from rlbench.kit.diagnostics import Window
+from rlbench.kit.distributions import action_distribution
+from rlbench.kit.episodes import Episodes, Rows
+
+BLOCK = 256  # rows that go through the networks together
+
+
+@dataclass(frozen=True)
+class ReinforceConfig:
+    """Settings of :class:`Reinforce`; names are those of Stable-Baselines3 where it has one."""
+
+    learning_rate: api.Positive = 1e-3
+    """Adam's step size at the start."""
+    learning_rate_schedule: Literal["constant", "linear"] = "linear"
+    """How the learning rate changes: not at all, or linearly to 0 at the end of the run."""
+    gamma: api.Fraction = 0.99
+    """Discount factor."""
+    episodes_per_update: api.PositiveInt = 1
+    """Complete episodes in an update."""
+    baseline: Literal["none", "mean", "value"] = "value"
+    """What is subtracted from the returns: nothing, their mean over the update, or a learned state value."""
+    normalize_advantage: bool = False
+    """Give what remains after the baseline mean 0 and standard deviation 1 in each update."""
+    ent_coef: api.NonNegative = 0.0
+    """Weight of the entropy bonus."""
+    vf_coef: api.Positive = 0.5
+    """Weight of the value loss, with the learned baseline."""
+    max_grad_norm: api.Positive = 0.5
+    """Each seed's gradient is scaled to at most this global norm."""
+    hidden_sizes: tuple[api.PositiveInt, ...] = (64, 64)
+    """Units of each hidden layer; behind the convolutions for images."""
+    activation: Literal["relu", "tanh"] = "tanh"
+    """Activation of the hidden layers."""
+    log_std_init: float = 0.0
+    """Log standard deviation of Gaussian policies at the start."""
+    adam_eps: api.Positive = 1e-8
+    """Adam's epsilon."""
+    n_envs: api.PositiveInt = 1
+    """Sub-environments stepped together."""
+
+
+class Reinforce:
+    """All seeds' policies, trained together; each updates when its own episodes are complete."""
+
+    def __init__(
+        self,
+        task: api.Task,
+        config: ReinforceConfig,
+        rngs: Sequence[np.random.Generator],
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.task, self.config, self.dtype = task, config, dtype
+        self.encoder = encoding.Encoder(task.observation_space)
+        self.distribution = action_distribution(task.action_space, config.log_std_init)
+        self.actor = networks.network(
+            "policy",
+            self.encoder,
+            config.hidden_sizes,
+            outputs=self.distribution.outputs,
+            activation=config.activation,
+            initialisation="orthogonal",
+            output_gain=0.01,
+        )
+        self.critic: networks.Network | None = None
+        if config.baseline == "value":
+            self.critic = networks.network(
+                "value",
+                self.encoder,
+                config.hidden_sizes,
+                outputs=1,
+                activation=config.activation,
+                initialisation="orthogonal",
+            )
+        critic_specs = self.critic.specs() if self.critic else ()
+        self.parameters = networks.Parameters(
+            (*self.actor.specs(), *critic_specs, *self.distribution.specs()),
+            rngs,
+            device=task.device,
+            dtype=dtype,
+        )
+        self.optimizer = optimisation.Adam(self.parameters, eps=config.adam_eps)
+        self.noise = self.distribution.noise(rngs, (config.n_envs,))
+        self.episodes = Episodes(
+            len(rngs),
+            config.n_envs,
+            episodes=config.episodes_per_update,
+            max_episode_steps=task.max_episode_steps,
+            obs=(self.encoder.shape, self.encoder.torch_dtype),
+            action=(self.distribution.raw_shape, self.distribution.raw_dtype),
+        )
+        names = ("policy_loss", "value_loss", "entropy", "gradient_norm")
+        self.window = Window(names, len(rngs), task.steps, task.device)
+        self.steps = 0  # environment steps observed so far
+        self._raw = np.empty(0)  # the actions of the last call of act, before clipping
+
+    def _features(self, obs: np.ndarray) -> torch.Tensor:
+        return self.encoder(self.encoder.tensor(obs, self.task.device), self.dtype)
+
+    def act(self, obs: np.ndarray) -> np.ndarray:
+        """Actions sampled from the policy; ``[S, N, ...] -> [S, N, ...]``."""
+        with torch.no_grad():
+            outputs = self.actor(self.parameters, self._features(obs))
+            self._raw = self.distribution.sample(self.parameters, outputs, self.noise.next())
+        return self.distribution.to_environment(self._raw)
+
+    def observe(self, transition: api.Transition) -> Mapping[str, Any] | None:
+        """Keep the transition; seeds that have enough complete episodes learn from them."""
+        self.episodes.add(transition.obs, self._raw, transition.reward)
+        self.steps += self.config.n_envs
+        ended = transition.terminated | transition.truncated  # [S, N]
+        if ended.any():
+            self.episodes.close(ended, self._after(transition), self.config.gamma)
+            due = np.flatnonzero(self.episodes.finished >= self.config.episodes_per_update)
+            if len(due):
+                done = schedules.progress(self.steps, self.task.steps)
+                rate = schedules.scheduled(
+                    self.config.learning_rate, self.config.learning_rate_schedule, done
+                )
+                self.update(due, self.episodes.take(due, BLOCK), rate)
+        return self.window.collect(self.steps)
+
+    def _after(self, transition: api.Transition) -> np.ndarray:
+        """What an episode that ends now could still have earned, ``[S, N]``: 0 unless it was cut off."""
+        cut = transition.truncated & ~transition.terminated
+        if self.critic is None or not cut.any():
+            return np.zeros(cut.shape)
+        with torch.no_grad():
+            value = self.critic(self.parameters, self._features(transition.next_obs)).squeeze(-1)
+        return np.where(cut, value.cpu().numpy(), 0.0)
+
+    def _advantages(self, parameters: networks.Parameters, rows: Rows) -> np.ndarray:
+        """Returns less the baseline, ``[K, blocks, block]``; statistics are of a seed's own rows alone."""
+        c = self.config
+        advantage = rows.returns.copy()
+        if self.critic is not None:
+            with torch.no_grad():
+                for block in range(advantage.shape[1]):
+                    value = self.critic(parameters, self._features(rows.obs[:, block])).squeeze(-1)
+                    advantage[:, block] -= value.cpu().numpy()
+        for seed, inside in zip(advantage, rows.inside, strict=True):
+            own = seed[inside]
+            if c.baseline == "mean" or c.normalize_advantage:
+                own = own - own.mean()
+            if c.normalize_advantage:
+                own = own / (own.std() + 1e-8)
+            seed[inside] = own
+        return advantage
+
+    def update(self, seeds: np.ndarray, rows: Rows, learning_rate: float) -> None:
+        """One update of ``seeds [K]`` from their episodes; the other seeds' numbers stay as they are."""
+        c = self.config
+        parameters = self.parameters.taken(seeds)
+        advantages = self._advantages(parameters, rows)
+        share = rows.inside / rows.inside.sum((1, 2), keepdims=True)  # [K, blocks, block]: 1 / own rows, or 0
+
+        sums = torch.zeros((3, len(seeds)), dtype=self.dtype, device=self.task.device)
+        for block in range(rows.returns.shape[1]):
+            weight, advantage, returns, action = (
+                torch.from_numpy(array[:, block]).to(self.task.device, dtype)
+                for array, dtype in (
+                    (share, self.dtype),
+                    (advantages, self.dtype),
+                    (rows.returns, self.dtype),
+                    (rows.action, self.distribution.raw_dtype),
+                )
+            )  # [K, block, ...]
+            features = self._features(rows.obs[:, block])
+            outputs = self.actor(parameters, features)
+            log_probability = self.distribution.log_probability(parameters, outputs, action)
+            policy_loss = -(weight * log_probability * advantage).sum(-1)  # [K]
+            entropy = (weight * self.distribution.entropy(parameters, outputs)).sum(-1)
+            loss, value_loss = policy_loss - c.ent_coef * entropy, torch.zeros_like(entropy)
+            if self.critic is not None:
+                value = self.critic(parameters, features).squeeze(-1)
+                value_loss = (weight * (returns - value).square()).sum(-1)
+                loss = loss + c.vf_coef * value_loss
+            parameters.backward(loss, accumulate=block > 0)
+            sums += torch.stack((policy_loss, value_loss, entropy)).detach()
+
+        self.parameters.gradients[seeds] = parameters.gradients[: len(seeds)]
+        norm = optimisation.clip_gradients(self.parameters, c.max_grad_norm)
+        mask = np.isin(np.arange(self.parameters.seeds), seeds)
+        self.optimizer.step(learning_rate, mask)
+        measured = torch.zeros((3, self.parameters.seeds), dtype=self.dtype, device=self.task.device)
+        measured[:, seeds] = sums
+        names = ("policy_loss", "value_loss", "entropy")
+        self.window.add({**dict(zip(names, measured, strict=True)), "gradient_norm": norm}, mask)
+
+    def policy(self) -> api.Policy:
+        """The most likely action under the current weights."""
+
+        def act(obs: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                outputs = self.actor(self.parameters, self._features(obs))
+            return self.distribution.to_environment(self.distribution.mode(outputs))
+
+        return act
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+        return {
+            "weights": self.parameters.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "noise": self.noise.position,
+            "episodes": self.episodes.state_dict(),
+            "window": self.window.state_dict(),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state given by :meth:`state_dict`."""
+        self.parameters.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.noise.position = int(state["noise"])
+        self.episodes.load_state_dict(state["episodes"])
+        self.window.load_state_dict(state["window"])
+        self.steps = int(state["steps"])
