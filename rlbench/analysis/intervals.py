@@ -16,13 +16,15 @@ _WIDEST_GAP = 0.5  # of the range, between neighbours in order
 def student_t(
     mean: np.ndarray, deviation: np.ndarray, n: np.ndarray, level: float = LEVEL
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the ends of the Student-t interval of means of ``n`` values; NaN where ``n`` is below two.
+    """Give the ends of the Student-t interval of means of ``n`` values; NaN where there is none.
 
-    ``deviation`` is the sample standard deviation (divided by ``n - 1``). Arrays of any one shape.
+    ``deviation`` is the sample standard deviation (divided by ``n - 1``). There is no interval with fewer
+    than two values, nor without any spread: equal values do not show that the next would be the same. Arrays
+    of any one shape.
     """
     n = np.asarray(n, dtype=float)
-    enough = n >= 2
-    safe = np.where(enough, n, 2)
+    enough = (n >= 2) & (np.asarray(deviation) > 0)
+    safe = np.maximum(n, 2)
     half = stats.t.ppf((1 + level) / 2, safe - 1) * np.asarray(deviation) / np.sqrt(safe)
     half = np.where(enough, half, np.nan)
     return np.asarray(mean) - half, np.asarray(mean) + half
@@ -60,7 +62,7 @@ def weakness(scores: np.ndarray) -> str:
         ordered = np.sort(scores)
         spread = ordered[-1] - ordered[0]
         if spread == 0:
-            reasons.append("all scores are equal")
+            reasons.append("all scores are equal: no interval")
         else:
             gap = int(np.argmax(np.diff(ordered)))  # scores up to this one are below the gap
             wide = ordered[gap + 1] - ordered[gap] > _WIDEST_GAP * spread

@@ -32,7 +32,7 @@ def summarise(trials: pd.DataFrame) -> pd.DataFrame:
     Columns: ``algorithm, env, mean, low, high`` (95 %, Student t), ``deviation`` (sample standard deviation),
     ``n`` (trials with a score), ``of`` (all trials, however they ended), ``weak`` (why the interval may be
     too narrow; empty where it is not marked). Where nothing finished, the numbers are NaN, never 0; with
-    one score there is no interval.
+    one score, or with equal ones, there is no interval.
     """
     rows = []
     for (algorithm, env), group in trials.groupby(CELL, sort=True):

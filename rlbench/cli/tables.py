@@ -37,10 +37,10 @@ def print_scores(results: Results, console: Console) -> None:
     scores = results.scores()
     for env, rows in scores.groupby("env", sort=True):
         console.print(_score_table(str(env), rows))
-    weak = scores[scores["weak"] != ""]
+    weak = scores[(scores["weak"] != "") & (scores["n"] > 1)]
     if not weak.empty:
         reasons = "; ".join(dict.fromkeys(reason for text in weak["weak"] for reason in text.split("; ")))
-        console.print(Text(f"* the interval may be too narrow: {reasons}", style="dim"))
+        console.print(Text(f"* do not trust the interval: {reasons}", style="dim"))
     trials = results.trials
     for trial in trials[trials["status"] != "finished"].itertuples():
         cause = str(trial.error).strip().splitlines()[-1] if isinstance(trial.error, str) else ""
@@ -60,22 +60,22 @@ def _score_table(env: str, rows: Any) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from rlbench.reports.numbers import MISSING, decimals_for, interval, number
+    from rlbench.reports.numbers import decimals_for, interval, number
 
     table = Table(title=Text(env, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("algorithm")
     table.add_column("mean", justify="right")
-    table.add_column("95 % interval", justify="right")
     table.add_column("trials", justify="right")
+    table.add_column("95 % interval", justify="right")
     decimals = decimals_for(rows["mean"])
     for row in rows.sort_values("mean", ascending=False, kind="stable").itertuples():
         span = interval(row.low, row.high, decimals)
-        mark = " *" if row.weak and span != MISSING else "  "
+        mark = " *" if row.weak and row.n > 1 else "  "
         table.add_row(
             Text(row.algorithm),
             number(row.mean, decimals),
-            span + mark,
             f"{row.n} of {row.of}",
+            span + mark,
             style="yellow" if row.n < row.of else None,
         )
     return table

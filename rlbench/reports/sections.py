@@ -1,0 +1,235 @@
+"""The built-in sections of a report: each reads results and gives HTML, figures and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from rlbench.api import Section
+from rlbench.reports import figures
+from rlbench.reports.answer import answer as answer_in_words
+from rlbench.reports.markup import fragment
+from rlbench.reports.numbers import decimals_for, duration
+from rlbench.reports.style import looks_of
+
+_RESIDUAL = "residual"
+_MOST_PAIRS = 15  # in one figure of differences
+
+
+def answer(results: Any) -> Section:
+    """Say what the data decide, environment by environment, and what is missing from the count."""
+    scores, pairs, trials = results.scores(), results.comparisons(), results.trials
+    solvers, exact = _solvers(trials), _exact(results)
+    solved = {
+        (row.algorithm, row.env): exact.get((row.algorithm, row.env), row.mean)
+        for row in scores.itertuples()
+        if row.algorithm in solvers
+    }
+    sentences = [
+        answer_in_words(
+            env,
+            rows,
+            pairs[pairs["env"] == env],
+            {name: worth for (name, at), worth in solved.items() if at == env},
+        )
+        for env, rows in scores.groupby("env", sort=True)
+    ]
+    unfinished = trials.loc[trials["status"] != "finished", "status"].value_counts(sort=False).sort_index()
+    parts = [f"{amount} {status}" for status, amount in unfinished.items()]
+    return Section(
+        fragment(
+            "answer.html",
+            sentences=sentences,
+            trials=len(trials),
+            unfinished=", ".join(parts),
+            missing=results.missing,
+            compared=len(pairs) > 0,
+        )
+    )
+
+
+def scores(results: Any) -> Section | None:
+    """Show the score table with every trial drawn."""
+    table, trials, looks = results.scores(), results.trials, looks_of(results)
+    if table.empty:
+        return None
+    groups, drawn = [], {}
+    for env, rows in table.groupby("env", sort=True):
+        here = trials[trials["env"] == env]
+        ranked = rows.sort_values("mean", ascending=False, kind="stable")
+        groups.append((env, decimals_for(rows["mean"]), list(ranked.itertuples())))
+        if rows["n"].sum():
+            drawn[str(env)] = figures.score_points(str(env), rows, here, looks)
+    several = table.loc[table["n"] > 1, "weak"]
+    reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
+    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
+    tables = {
+        "scores": table,
+        "trials": trials.drop(columns=["wall_seconds", "steps_per_second", "attempts", "hash"]),
+    }
+    return Section(html, figures=drawn, tables=tables)
+
+
+def curves(results: Any) -> Section | None:
+    """Show one figure of learning curves for each environment."""
+    means, seeds, trials, looks = results.curves(), results.seed_curves(), results.trials, looks_of(results)
+    if means.empty:
+        return None
+    points = means.groupby(["algorithm", "env"])["step"].transform("size")
+    levels = _levels(results, means[points == 1])
+    drawn, notes = {}, []
+    for env in sorted(set(means["env"])):
+        here = means[(means["env"] == env) & (points > 1)]
+        mine = seeds[(seeds["env"] == env) & seeds["algorithm"].isin(here["algorithm"])]
+        drawn[env] = figures.learning_curves(
+            env, mine, here, trials[trials["env"] == env], levels.get(env, {}), looks
+        )
+        for algorithm, curve in here[here["n"] < here["of"]].groupby("algorithm", sort=True):
+            fewest = curve.loc[curve["n"].idxmin()]
+            notes.append((algorithm, env, int(fewest["n"]), int(fewest["of"]), int(curve["step"].iloc[0])))
+    html = fragment("curves.html", notes=notes, levels=any(levels.values()), looks=looks)
+    return Section(html, figures=drawn, tables={"curves": means})
+
+
+def comparisons(results: Any) -> Section | None:
+    """Show what is decided between every two learners."""
+    pairs = results.comparisons()
+    if pairs.empty:
+        return None
+    groups, drawn = [], {}
+    for env, rows in pairs.groupby("env", sort=True):
+        groups.append((env, decimals_for(rows["difference"]), list(rows.itertuples())))
+        shown = rows[rows["low"].notna()].head(_MOST_PAIRS)
+        if len(shown):
+            drawn[str(env)] = figures.differences(str(env), shown)
+    html = fragment(
+        "comparisons.html", groups=groups, looks=looks_of(results), tests=int(pairs["tests"].iloc[0])
+    )
+    return Section(html, figures=drawn, tables={"comparisons": pairs})
+
+
+def convergence(results: Any) -> Section | None:
+    """Show the residual of each solver over its sweeps."""
+    rows = results.diagnostics
+    rows = rows[(rows["name"] == _RESIDUAL) & rows["algorithm"].isin(_solvers(results.trials))]
+    if rows.empty:
+        return None
+    looks = looks_of(results)
+    drawn = {env: figures.convergence(env, mine, looks) for env, mine in rows.groupby("env", sort=True)}
+    last = rows.sort_values("step").groupby(["algorithm", "env"], as_index=False).last()
+    table = last.rename(columns={"step": "sweeps", "value": "last residual"})
+    table = table[["algorithm", "env", "sweeps", "last residual"]]
+    html = fragment("convergence.html", rows=list(table.itertuples(index=False, name=None)), looks=looks)
+    return Section(html, figures=drawn, tables={"convergence": table})
+
+
+def diagnostics(results: Any) -> Section | None:
+    """Show what the learners tell of themselves while they train."""
+    rows = results.diagnostics
+    rows = rows[~rows["algorithm"].isin(_solvers(results.trials))]
+    if rows.empty:
+        return None
+    looks = looks_of(results)
+    drawn = {env: figures.diagnostics(env, mine, looks) for env, mine in rows.groupby("env", sort=True)}
+    return Section(fragment("diagnostics.html"), figures=drawn)
+
+
+def failures(results: Any) -> Section | None:
+    """List what did not finish, what is unsupported and what is damaged, each with its reason."""
+    trials = results.trials[results.trials["status"] != "finished"]
+    if trials.empty and not results.unsupported and not results.problems and not results.missing:
+        return None
+    rows = [
+        {**row, "error": row["error"] if isinstance(row["error"], str) else ""}
+        for row in trials[["algorithm", "env", "seed", "status", "reached_step", "error"]].to_dict("records")
+    ]
+    html = fragment(
+        "failures.html",
+        rows=rows,
+        unsupported=results.unsupported,
+        problems=results.problems,
+        missing=results.missing,
+        looks=looks_of(results),
+    )
+    return Section(html)
+
+
+def settings(results: Any) -> Section | None:
+    """Show each algorithm's resolved hyperparameters and where each value came from."""
+    table = results.settings
+    if table.empty:
+        return None
+    algorithms = []
+    for algorithm, mine in table.groupby("algorithm", sort=True):
+        rows = []
+        for name, values in mine.groupby("setting", sort=False):
+            by_value: dict[tuple[str, str], list[str]] = {}
+            for row in values.itertuples():
+                by_value.setdefault((row.value, row.origin), []).append(row.env)
+            rows.append((name, [(*key, envs) for key, envs in by_value.items()], len(by_value) > 1))
+        algorithms.append((algorithm, rows))
+    html = fragment("settings.html", algorithms=algorithms, looks=looks_of(results))
+    return Section(html, tables={"settings": table})
+
+
+def speed(results: Any) -> Section | None:
+    """Show how long trials took; seeds trained together share their time."""
+    trials = results.trials[results.trials["wall_seconds"].notna()]
+    if trials.empty:
+        return None
+    rows = []
+    for (algorithm, env), mine in trials.groupby(["algorithm", "env"], sort=True):
+        pace = mine["steps_per_second"].median()
+        shown = f"{pace:,.0f}" if mine["kind"].iloc[0] != "solver" and math.isfinite(pace) else None
+        rows.append(
+            (algorithm, env, duration(mine["wall_seconds"].median()), shown, int(mine["attempts"].max()))
+        )
+    return Section(fragment("speed.html", rows=rows, looks=looks_of(results)))
+
+
+def provenance(results: Any) -> Section | None:
+    """Show the commands that make these results again, and with what they were made."""
+    if not results.experiments:
+        return None
+    commands = list(dict.fromkeys(one["command"] for one in results.experiments if one.get("command")))
+    tables = [
+        (title, _together([one.get(key, {}) for one in results.experiments]))
+        for title, key in (("Request", "request"), ("Versions", "versions"), ("Machine", "machine"))
+    ]
+    return Section(fragment("provenance.html", commands=commands, tables=tables))
+
+
+def _together(documents: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Give the values of each key over all requests, those that differ side by side."""
+    values: dict[str, list[str]] = {}
+    for document in documents:
+        for key, value in document.items():
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            if value not in (None, "", {}, []) and text not in values.setdefault(key, []):
+                values[key].append(text)
+    return [(key, " / ".join(texts)) for key, texts in sorted(values.items()) if texts]
+
+
+def _solvers(trials: pd.DataFrame) -> set[str]:
+    return set(trials.loc[trials["kind"] == "solver", "algorithm"])
+
+
+def _exact(results: Any) -> dict[tuple[str, str], float]:
+    """Give the exact expected return of the final policies, mean over trials, where a model gives it."""
+    known = results.evaluations.dropna(subset=["exact_value"]).sort_values("step", kind="stable")
+    last = known.groupby(["algorithm", "env", "seed"])["exact_value"].last()
+    return last.groupby(["algorithm", "env"]).mean().to_dict()
+
+
+def _levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Give what to draw as a line for cells with one evaluation point: the exact value where it is known."""
+    exact = _exact(results)
+    levels: dict[str, dict[str, float]] = {}
+    for row in single.itertuples():
+        level = exact.get((row.algorithm, row.env), row.mean)
+        if math.isfinite(level):
+            levels.setdefault(row.env, {})[row.algorithm] = level
+    return levels

@@ -1,0 +1,79 @@
+"""The answer claims what the data decide, and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rlbench.analysis.comparisons import compare_pairs
+from rlbench.analysis.scores import summarise
+from rlbench.reports.answer import answer
+
+
+def said(solved=None, **scores):
+    trials = pd.DataFrame(
+        [(name, "E", seed, value) for name, values in scores.items() for seed, value in enumerate(values)],
+        columns=["algorithm", "env", "seed", "score"],
+    )
+    learners = trials[~trials["algorithm"].isin(solved or {})]
+    return re.sub("</?b>", "", answer("E", summarise(trials), compare_pairs(learners), solved or {}))
+
+
+LOW, HIGH = [1.0, 2, 3, 4, 5], [101.0, 102, 103, 104, 105]
+
+
+def test_a_decided_pair_is_a_claim_with_effect_interval_and_p():
+    assert said(a=HIGH, b=LOW) == (
+        "a is better than b on E: mean return 103.0 against 3.0, a difference of 100.0 "
+        "(95 % interval 97.7 to 102.3; p = 0.0079)."
+    )
+
+
+def test_an_undecided_pair_says_what_it_would_take():
+    text = said(a=[1.5, 2.5, 3.5, 4.5, 5.5], b=LOW)
+    assert "do not decide between a (3.500) and b (3.000)" in text
+    assert "about 157 seeds each" in text
+    assert "better" not in text
+
+
+def test_a_tiny_difference_does_not_promise_a_number_of_seeds():
+    assert "more than 1,000 seeds" in said(a=[value + 0.01 for value in LOW], b=LOW)
+
+
+def test_too_few_trials_are_called_that():
+    text = said(a=HIGH[:3], b=LOW[:3])
+    assert "nothing can be decided with so few trials" in text
+    assert "better" not in text
+
+
+def test_several_rivals_are_split_into_decided_and_open():
+    text = said(a=HIGH, b=[value + 0.5 for value in HIGH], c=LOW)
+    assert "b has the highest mean return on E, 103.5, and is better than c (3.0)" in text
+    assert "Between it and a the data do not decide" in text
+
+
+def test_one_algorithm_is_reported_without_a_claim():
+    assert said(a=LOW) == "a scores 3.000 on E (95 % interval 1.037 to 4.963; 5 of 5 trials)."
+    assert "one trial, so no interval; 1 of 1 trials" in said(a=[4.0])
+    assert "all scores equal, so no interval" in said(a=[4.0] * 5)
+
+
+def test_nothing_finished_claims_nothing():
+    assert said(a=[np.nan, np.nan]) == "On E no trial has finished."
+
+
+@pytest.mark.parametrize("scores", [{"a": [0.5, 0.6]}, {}])
+def test_solvers_are_references_not_rivals(scores):
+    text = said({"vi": 0.7413, "pi": 0.7413}, vi=[0.8, 0.6], pi=[0.4, 1.0], **scores)
+    assert "gives 0.741 (pi and vi)" in text
+    assert "better" not in text
+
+
+def test_names_are_escaped():
+    trials = pd.DataFrame([("<i>", "<E>", 0, 1.0)], columns=["algorithm", "env", "seed", "score"])
+    text = answer("<E>", summarise(trials), compare_pairs(trials), {})
+    assert "&lt;i&gt;" in text
+    assert "&lt;E&gt;" in text

@@ -1,0 +1,208 @@
+"""The page: self-contained, complete, repeatable, and unbroken by what it shows."""
+
+from __future__ import annotations
+
+import html.parser
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import identity, write_results
+
+import rlbench
+from rlbench.api import ReportSectionSpec, Section, UsageError
+from rlbench.reports.page import build
+from rlbench.results.store import Store
+
+
+@dataclass
+class Plugin:
+    owner: str = "someone 1.0 (entry point 'some')"
+
+
+@dataclass
+class Entry:
+    spec: ReportSectionSpec
+    plugin: Any
+
+
+def sections(**renders):
+    return {
+        name: Entry(ReportSectionSpec(name, name.title(), render, order=index), Plugin())
+        for index, (name, render) in enumerate(renders.items())
+    }
+
+
+class Outline(html.parser.HTMLParser):
+    """Collects tags and links, and checks that what is opened is closed."""
+
+    VOID = frozenset({"meta", "path", "use", "rect", "br", "link", "circle", "hr", "img"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        attributes = dict(attrs)
+        self.links += [value for key in ("href", "src", "xlink:href") if (value := attributes.get(key))]
+        if "id" in attributes:
+            self.ids.append(str(attributes["id"]))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_is_well_formed_and_has_every_section(page):
+    outline = Outline(page)
+    assert outline.open == []
+    names = [
+        "answer",
+        "scores",
+        "curves",
+        "comparisons",
+        "convergence",
+        "diagnostics",
+        "failures",
+        "settings",
+    ]
+    assert [one for one in outline.ids if one in names] == names
+    assert "could not be made" not in page
+
+
+def test_the_page_loads_nothing_and_runs_nothing(page):
+    outline = Outline(page)
+    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & set(outline.tags)
+    assert all(re.fullmatch(r"#[\w-]+|[\w%.-]+\.(png|svg|csv|md)", link) for link in outline.links)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'")
+    assert "script" not in policy[1]
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", page)
+
+
+def test_every_link_to_a_file_leads_somewhere(results, page):
+    files = [link for link in Outline(page).links if not link.startswith("#")]
+    assert {Path(link).suffix for link in files} == {".png", ".svg", ".csv", ".md"}
+    assert all((results.path / "report" / link).stat().st_size > 0 for link in files)
+
+
+def test_failed_trials_their_reasons_and_counts_are_shown_as_text(page):
+    text = " ".join(Outline(page).text)
+    assert "3 of 5" in text
+    assert "1 diverged, 1 failed" in text
+    assert "ValueError: shapes <b>differ</b>" in text
+    assert "needs a <model>" in text
+    assert "only 3 of 5 trials contribute" in " ".join(text.split())
+
+
+def test_solvers_are_lines_with_their_exact_value(page):
+    text = " ".join(Outline(page).text)
+    assert "0.7413" in text
+    assert "residual" in text
+
+
+def test_the_command_and_the_origins_of_settings_are_shown(page):
+    text = " ".join(Outline(page).text)
+    assert "rlbench run --algos a2c,dqn --seeds 5" in text
+    assert "preset" in text
+    assert "2.13.0" in text
+
+
+def test_the_same_results_give_the_same_bytes(results, tmp_path):
+    kept = []
+    for name in ("one", "two"):
+        out = tmp_path / name
+        rlbench.load(results.path).report(out)
+        kept.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert kept[0] == kept[1]
+
+
+HOSTILE = (
+    "_hidden",
+    "$\\frac{$",
+    "<img src=x onerror=alert(1)>",
+    "東京 ü",
+    "</style><script>alert(1)</script>",
+)
+
+
+def test_hostile_names_are_shown_as_text_everywhere(tmp_path):
+    write_results(tmp_path / "run", algorithms=HOSTILE, envs=("<script>alert(1)</script>",), seeds=2)
+    page = rlbench.load(tmp_path / "run").report().read_text(encoding="utf-8")
+    outline = Outline(page)
+    assert not {"script", "img"} & set(outline.tags)
+    text = " ".join(outline.text)
+    for name in (*HOSTILE, "<script>alert(1)</script>"):
+        assert text.count(name) >= 3, name
+    assert "could not be made" not in page
+
+
+def test_a_section_that_raises_is_a_box_that_names_its_plugin(results, tmp_path):
+    def broken(results):
+        raise ValueError("no <luck>")
+
+    def whole(results):
+        return Section("<p>all is well</p>")
+
+    page = build(
+        results, sections(broken=broken, leaves=lambda _: exit(1), whole=whole), tmp_path
+    ).read_text()
+    assert page.count("This section of <b>someone 1.0") == 2
+    assert "ValueError: no &lt;luck&gt;" in page
+    assert "<p>all is well</p>" in page
+
+
+def test_a_section_with_nothing_to_show_is_left_out(results, tmp_path):
+    page = build(results, sections(silent=lambda _: None), tmp_path).read_text()
+    assert "silent" not in page
+
+
+def test_sections_come_in_their_order(results, tmp_path):
+    given = sections(last=lambda _: Section("L"), first=lambda _: Section("F"))
+    given["first"].spec = ReportSectionSpec("first", "First", given["first"].spec.render, order=-1)
+    outline = Outline(build(results, given, tmp_path).read_text())
+    assert [one for one in outline.ids if one in ("first", "last")] == ["first", "last"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "status", "says"),
+    [(1, "finished", "one trial, so no interval"), (2, "failed", "no trial has finished")],
+)
+def test_small_and_failed_experiments_give_a_sensible_page(tmp_path, seeds, status, says):
+    statuses = {("dqn", "CartPole-v1", seed): status for seed in range(seeds)}
+    write_results(tmp_path, algorithms=("dqn",), seeds=seeds, statuses=statuses)
+    page = rlbench.load(tmp_path).report().read_text(encoding="utf-8")
+    assert says in page
+    assert "could not be made" not in page
+    assert not re.search(r"\b(nan|NaN|None)\b", " ".join(Outline(page).text).replace("loss is NaN", ""))
+
+
+def test_an_experiment_that_has_only_begun_gives_a_sensible_page(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    store.write_experiment({"schema_version": 1, "trials": [identity(seed=seed).hash for seed in range(2)]})
+    assert "Nothing has been run yet" in rlbench.load(tmp_path).report().read_text(encoding="utf-8")
+    store.begin(identity(seed=0))
+    page = rlbench.load(tmp_path).report().read_text(encoding="utf-8")
+    assert "1 unfinished; 1 more trial asked for and not started" in page
+    assert "could not be made" not in page
+
+
+def test_a_report_that_cannot_be_written_is_a_usage_error(results, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot write the report"):
+        results.report(tmp_path / "file")
