@@ -1,4 +1,4 @@
-"""What a plugin author reads: the protocols an algorithm or an environment meets, and the records hooks yield.
+"""What a plugin author reads: the protocols of algorithms and environments, and the records hooks yield.
 
 Axes always come in the order ``S`` seeds, ``N`` sub-environments per seed, ``T`` time, ``B`` batch,
 ``A`` actions. Arrays that cross this boundary are numpy arrays. Importing this module costs numpy and
@@ -120,7 +120,7 @@ class TrainerTask(Task):
     make_vector_env: Callable[[int], Any]
 
 
-class BudgetExhausted(Exception):  # noqa: N818 - not an error: the normal end of a trainer's loop
+class BudgetExhausted(Exception):  # not an error: the normal end of a trainer's loop
     """Raised by a metered environment when its step budget is spent; let it pass through."""
 
 
@@ -187,7 +187,7 @@ class Solver(Protocol):
 
 
 Factory = Callable[..., Any]
-"""``(task, config, rng) -> object``, or ``(task, config, rngs)`` for a batched agent: one Generator a seed."""
+"""``(task, config, rng) -> object``, or ``(task, config, rngs)`` for a batched agent: a Generator a seed."""
 
 Kind = Literal["agent", "batched_agent", "trainer", "solver"]
 KINDS: tuple[Kind, ...] = ("agent", "batched_agent", "trainer", "solver")
@@ -257,7 +257,7 @@ class VectorEnvironment(Protocol):
     """
 
     def reset(self, mask: np.ndarray, episode_seeds: Sequence[int]) -> np.ndarray:
-        """Start new episodes where ``mask [K]`` is True, with one seed for each True; all observations ``[K, ...]``."""
+        """Start episodes where ``mask [K]`` is True, a seed for each; all observations ``[K, ...]``."""
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Give ``next_obs [K, ...], reward [K] float64, terminated [K] bool, truncated [K] bool``."""
@@ -336,7 +336,7 @@ class ReportSectionSpec:
 
 @dataclass(frozen=True)
 class ExecutorSpec:
-    """A way to run cohorts: ``make(jobs)`` gives an object whose ``run(cohorts)`` yields ``(cohort, event)``."""
+    """A way to run cohorts: ``make(jobs)`` gives an object; its ``run(cohorts)`` yields ``(cohort, event)``."""
 
     name: str
     make: Callable[..., Any] | str
