@@ -12,7 +12,7 @@ from rlbench.kit.returns import episode_returns
 
 
 class Rows(NamedTuple):
-    """The rows of some seeds' finished episodes, in blocks of one length; behind a seed's own rows, zeros."""
+    """The rows of some seeds' finished episodes, in blocks of one length, filled up with repeats of the last."""
 
     obs: np.ndarray  # [K, blocks, block, *obs_shape]
     action: np.ndarray  # [K, blocks, block, *action_shape]
@@ -75,18 +75,18 @@ class Episodes:
     def take(self, seeds: np.ndarray, block: int) -> Rows:
         """Give the finished episodes of ``seeds [K]`` and forget them; episodes under way stay.
 
-        The number of blocks depends on the seed with most rows, but every block has the same shape, and
-        the surplus of the others is all zero.
+        The number of blocks depends on the seed with most rows, but every block has the same shape: give
+        rows that are not ``inside`` no weight, and companions change nothing.
         """
         closed = self._arrays["closed"]
         blocks = max(-(-int(closed[seed].sum()) // block) for seed in seeds)
         taken = []
         for name in ("obs", "action", "returns"):
             held = self._arrays[name]
-            rows = np.zeros((len(seeds), blocks * block, *held.shape[3:]), held.dtype)
+            rows = np.empty((len(seeds), blocks * block, *held.shape[3:]), held.dtype)
             for row, seed in zip(rows, seeds, strict=True):
                 own = np.concatenate([lane[:end] for lane, end in zip(held[seed], closed[seed], strict=True)])
-                row[: len(own)] = own
+                row[: len(own)], row[len(own) :] = own, own[-1]
             taken.append(rows.reshape(len(seeds), blocks, block, *held.shape[3:]))
         inside = np.arange(blocks * block) < closed[seeds].sum(-1, keepdims=True)
         self._forget(seeds)
