@@ -22,7 +22,9 @@ class Verb(NamedTuple):
 
 VERBS = {
     "run": Verb("rlbench.cli.run", "Train algorithms on environments, evaluate them, and write a report."),
-    "report": Verb("rlbench.cli.report", "Write the report of a results folder again."),
+    "report": Verb(
+        "rlbench.cli.report", "Write the report of a results folder again, from what is stored alone."
+    ),
     "plugins": Verb("rlbench.cli.plugins", "List plugins, what they provide, and what is wrong with them."),
 }
 NO_PLUGINS = "rlbench.no_plugins"
