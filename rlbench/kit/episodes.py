@@ -12,7 +12,7 @@ from rlbench.kit.returns import episode_returns
 
 
 class Rows(NamedTuple):
-    """The rows of some seeds' finished episodes, in blocks of one length, filled up with repeats of the last."""
+    """The rows of some seeds' finished episodes, in blocks of one length, the last filled up."""
 
     obs: np.ndarray  # [K, blocks, block, *obs_shape]
     action: np.ndarray  # [K, blocks, block, *action_shape]
