@@ -37,6 +37,7 @@ class Results:
         if catalogue is not None:
             self.catalogue = catalogue
         self._scored: dict[str, pd.DataFrame] = {}
+        self._compared: dict[str, pd.DataFrame] = {}
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -145,9 +146,12 @@ class Results:
         """
         from rlbench.analysis.comparisons import compare_pairs
 
-        scored = self._trials_by(metric)
-        spec = self.catalogue.metric(metric).spec
-        return compare_pairs(scored[scored["kind"] != "solver"], spec.higher_is_better)
+        if metric not in self._compared:
+            scored = self._trials_by(metric)
+            spec = self.catalogue.metric(metric).spec
+            learners = scored[scored["kind"] != "solver"]
+            self._compared[metric] = compare_pairs(learners, spec.higher_is_better)
+        return self._compared[metric]
 
     def report(self, out: Path | str | None = None) -> Path:
         """Write the report, figures and tables to ``out`` (default ``PATH/report``); give its page."""

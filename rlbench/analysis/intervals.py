@@ -62,7 +62,7 @@ def weakness(scores: np.ndarray) -> str:
         ordered = np.sort(scores)
         spread = ordered[-1] - ordered[0]
         if spread == 0:
-            reasons.append("all scores are equal: no interval")
+            reasons.append("equal scores give no interval")
         else:
             gap = int(np.argmax(np.diff(ordered)))  # scores up to this one are below the gap
             wide = ordered[gap + 1] - ordered[gap] > _WIDEST_GAP * spread

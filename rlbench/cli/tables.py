@@ -40,7 +40,7 @@ def print_scores(results: Results, console: Console) -> None:
     weak = scores[(scores["weak"] != "") & (scores["n"] > 1)]
     if not weak.empty:
         reasons = "; ".join(dict.fromkeys(reason for text in weak["weak"] for reason in text.split("; ")))
-        console.print(Text(f"* do not trust the interval: {reasons}", style="dim"))
+        console.print(Text(f"* weak interval: {reasons}", style="dim"))
     trials = results.trials
     for trial in trials[trials["status"] != "finished"].itertuples():
         cause = str(trial.error).strip().splitlines()[-1] if isinstance(trial.error, str) else ""

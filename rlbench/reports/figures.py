@@ -80,9 +80,8 @@ def learning_curves(
 
 def score_points(env: str, scores: pd.DataFrame, trials: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw each trial's score as a point and each algorithm's mean with its interval, the best on top."""
-    rows = scores.sort_values("mean", ascending=True, kind="stable", na_position="first").reset_index(
-        drop=True
-    )
+    ranked = scores.sort_values("mean", ascending=False, kind="stable")  # as in the table
+    rows = ranked.iloc[::-1].reset_index(drop=True)
     figure, axes = _figure(env, 0.8 + 0.4 * max(len(rows), 2))
     for height, row in enumerate(rows.itertuples()):
         look = looks[row.algorithm]

@@ -143,7 +143,7 @@ def failures(results: Any) -> Section | None:
     if trials.empty and not results.unsupported and not results.problems and not results.missing:
         return None
     rows = [
-        {**row, "error": row["error"] if isinstance(row["error"], str) else ""}
+        {key: "" if pd.isna(value) else value for key, value in row.items()}
         for row in trials[["algorithm", "env", "seed", "status", "reached_step", "error"]].to_dict("records")
     ]
     html = fragment(

@@ -38,7 +38,7 @@ def test_no_spread_at_all_gives_no_welch_interval():
     ("scores", "reason"),
     [
         (np.arange(9.0), "fewer than 10 seeds"),
-        (np.full(12, 500.0), "all scores are equal"),
+        (np.full(12, 500.0), "equal scores"),
         (np.array([500.0] * 8 + [100.0] * 4), "two groups"),
         (np.array([*range(11), 60.0]), "skewed"),
     ],
