@@ -25,7 +25,7 @@ def generalised_advantages(
     With ``gae_lambda`` 1 they are n-step returns (bootstrapped after the last row) less the value.
     """
     error = reward + gamma * next_value * ~terminated - value  # [S, T, N]
-    carry = gamma * gae_lambda * ~(terminated | truncated)  # [S, T, N]
+    carry = (~(terminated | truncated)).to(error.dtype) * (gamma * gae_lambda)  # [S, T, N]
     advantage = torch.empty_like(error)
     running = torch.zeros_like(error[:, 0])  # [S, N]
     for t in range(error.shape[1] - 1, -1, -1):
