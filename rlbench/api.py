@@ -334,9 +334,18 @@ class ReportSectionSpec:
     order: int = 100
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What an executor keeps to: processes at a time, and what a worker may do; 0 means no limit."""
+
+    jobs: int
+    stall_seconds: float = 0.0
+    memory_bytes: int = 0
+
+
 @dataclass(frozen=True)
 class ExecutorSpec:
-    """A way to run cohorts: ``make(jobs)`` gives an object; its ``run(cohorts)`` yields ``(cohort, event)``."""
+    """A way to run cohorts: ``make(limits)`` gives an executor; see ``hookspecs.rlbench_executors``."""
 
     name: str
     make: Callable[..., Any] | str

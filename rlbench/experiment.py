@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import math
 import os
@@ -239,15 +240,19 @@ def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
 def run_plan(
     plan: Plan, catalogue: Catalogue, *, console: Console | None, command: str, external_plugins: bool = True
 ) -> Results:
-    """Run what ``plan`` lacks in its folder, showing progress on ``console``, and load what is there then."""
+    """Run what ``plan`` lacks in its folder, showing progress on ``console``, and load what is there then.
+
+    SIGINT or SIGTERM ends the run after a last checkpoint, with an error whose exit code is 130; a second one
+    ends it at once.
+    """
     from rlbench.running.progress import Silent, reporter_for
     from rlbench.running.runner import Runner
+    from rlbench.running.signals import stop_on_signals
 
     reporter = reporter_for(console) if console is not None else Silent()
-    try:
-        Runner(plan, catalogue, command=command, external_plugins=external_plugins).run(reporter)
-    finally:
-        reporter.close()
+    runner = Runner(plan, catalogue, command=command, external_plugins=external_plugins)
+    with contextlib.closing(reporter), stop_on_signals(console) as stopping:
+        runner.run(reporter, stopping)
     return Results(plan.folder, catalogue)
 
 
@@ -266,6 +271,10 @@ def run(
     eval_episodes: int | None = None,
     max_episode_steps: int | None = None,
     executor: str | None = None,
+    retries: int | None = None,
+    checkpoint_every: float | None = None,
+    stall_limit: float | None = None,
+    memory_limit: int | None = None,
     trackers: str | Sequence[str] | None = None,
     allow_import: bool | None = None,
     config: str | os.PathLike[str] | None = None,
@@ -302,6 +311,10 @@ def run(
         "eval_episodes": eval_episodes,
         "max_episode_steps": max_episode_steps,
         "executor": executor,
+        "retries": retries,
+        "checkpoint_every": checkpoint_every,
+        "stall_limit": stall_limit,
+        "memory_limit": memory_limit,
         "trackers": trackers,
         "allow_import": allow_import,
     }

@@ -115,25 +115,27 @@ def rlbench_report_sections() -> Iterable[api.ReportSectionSpec]:  # type: ignor
 
 @hookspec
 def rlbench_executors() -> Iterable[api.ExecutorSpec]:  # type: ignore[empty-body]
-    """Yield executors: ``make(jobs).run(cohorts)`` takes cohorts off the left of a deque until it is empty.
+    """Yield executors: ``make(limits).run(cohorts, stopping)`` takes cohorts off the left of a deque.
 
-    It yields ``(cohort, event)`` for every event of ``run_cohort``, and ``Ended`` as the last of each cohort,
-    with a traceback where it failed. The runner may append cohorts while it iterates.
+    It yields ``(cohort, event)``: ``Started`` before a cohort runs, then every event of ``run_cohort``, then
+    ``Ended``, with a traceback where it failed. The runner may append cohorts while it iterates; once
+    ``stopping()`` is true, nothing new is started.
 
     >>> import traceback
     >>> from rlbench.api import ExecutorSpec
     >>> from rlbench.hookspecs import hookimpl
     >>>
     >>> class InProcess:
-    ...     def __init__(self, jobs):
+    ...     def __init__(self, limits):
     ...         pass
-    ...     def run(self, cohorts):
-    ...         from rlbench.running.events import Ended
+    ...     def run(self, cohorts, stopping):
+    ...         from rlbench.running.events import Ended, Started
     ...         from rlbench.running.worker import run_cohort
-    ...         while cohorts:
+    ...         while cohorts and not stopping():
     ...             cohort, events = cohorts.popleft(), []
+    ...             yield cohort, Started()
     ...             try:
-    ...                 run_cohort(cohort, events.append)
+    ...                 run_cohort(cohort, events.append, stopping)
     ...                 events.append(Ended())
     ...             except Exception:
     ...                 events.append(Ended(traceback.format_exc()))

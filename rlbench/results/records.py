@@ -146,6 +146,21 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A committed checkpoint of an unfinished trial: ``checkpoint/STEP.json`` beside ``STEP.safetensors``.
+
+    ``rows`` gives the length in bytes of each table's lines at that moment; ``clock`` and ``machine`` are the
+    runner's: the time used so far, and what the bits depend on beside the trial's identity.
+    """
+
+    step: int
+    sha256: str
+    rows: dict[str, int]
+    clock: dict[str, Any]
+    machine: dict[str, Any]
+    schema_version: int = SCHEMA_VERSION
+
+
 def parse_trial_folder(name: str) -> tuple[int, str] | None:
     """Give the seed and the hash that a trial's folder is named after; ``None`` for any other folder."""
     match = _TRIAL_FOLDER.fullmatch(name)

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from rlbench.api import FolderError, UsageError
 from rlbench.results.records import (
+    Checkpoint,
     Outcome,
     Status,
     TrialIdentity,
@@ -49,6 +50,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "diagnostics": {"step": "int64", "name": "string", "value": "float64"},
 }
 """The columns of each table of a trial with their types; ``exact_value`` may be null."""
+
+CHECKPOINTS_KEPT = 2
+"""A damaged checkpoint falls back to the one before it."""
 
 _LINE_HEAD = b'{"crc":"%08x","columns":'
 
@@ -111,6 +115,26 @@ class Store:
         write_atomically({folder / "trial.json": readable_json(identity.document())})
         return TrialWriter(folder)
 
+    def checkpoints(self, identity: TrialIdentity) -> list[Checkpoint]:
+        """Give the whole checkpoints of an unfinished trial, newest first; damaged ones are passed over."""
+        folder = self.folder(identity)
+        return sorted(
+            (found for path in folder.glob("checkpoint/*.json") if (found := _read_checkpoint(path))),
+            key=lambda checkpoint: -checkpoint.step,
+        )
+
+    def resume(self, identity: TrialIdentity, checkpoint: Checkpoint) -> TrialWriter:
+        """Take a trial up at a checkpoint: rows and checkpoints that came later are removed."""
+        folder = self.folder(identity)
+        with _write_errors(folder):
+            for table, length in checkpoint.rows.items():
+                path = folder / f"{table}.jsonl"
+                if path.exists():
+                    os.truncate(path, length)
+        kept = [found.step for found in self.checkpoints(identity) if found.step <= checkpoint.step]
+        _remove_checkpoints(folder, lambda step: step not in kept)
+        return TrialWriter(folder)
+
     def write_experiment(self, document: Mapping[str, Any]) -> Path:
         """Keep a request as ``experiments/HASH.json``, named after its content."""
         folder = self.root / "experiments"
@@ -144,6 +168,24 @@ class TrialWriter:
         with _write_errors(path), path.open("ab") as file:
             file.write(line)
 
+    def commit(self, step: int, sha256: str, clock: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
+        """Commit the checkpoint that a worker wrote at ``step``; the ones before the last are removed."""
+        rows = {}
+        for table in COLUMNS:
+            path = self.folder / f"{table}.jsonl"
+            rows[table] = _sync_file(path) if path.exists() else 0
+        checkpoint = Checkpoint(step=step, sha256=sha256, rows=rows, clock=dict(clock), machine=dict(machine))
+        path = checkpoint_path(self.folder, step).with_suffix(".json")
+        write_atomically({path: readable_json(seal(msgspec.to_builtins(checkpoint)))})
+        kept = sorted(int(found.stem) for found in path.parent.glob("*.json"))[-CHECKPOINTS_KEPT:]
+        _remove_checkpoints(self.folder, lambda found: found < kept[0])
+
+    def keep_log(self, text: str) -> str:
+        """Keep the end of what a failed trial's worker printed as ``log.txt``; give its path."""
+        path = self.folder / "log.txt"
+        write_atomically({path: text.encode()})
+        return str(path)
+
     def finish(
         self,
         status: Outcome,
@@ -165,6 +207,7 @@ class TrialWriter:
         write_atomically({self.folder / "status.json": readable_json(seal(msgspec.to_builtins(end)))})
         for table in COLUMNS:
             (self.folder / f"{table}.jsonl").unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "checkpoint", ignore_errors=True)
 
     def _rows(self, table: str) -> dict[str, list[Any]]:
         rows: dict[str, list[Any]] = {name: [] for name in COLUMNS[table]}
@@ -202,6 +245,43 @@ def read_status(folder: Path) -> Status | None:
         return msgspec.convert(document, Status)
     except msgspec.ValidationError:
         return None
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where a worker writes the checkpoint at ``step`` of the trial in ``folder``."""
+    return folder / "checkpoint" / f"{step}.safetensors"
+
+
+def _read_checkpoint(path: Path) -> Checkpoint | None:
+    """Give the checkpoint that ``path`` commits, if it, its data and the rows up to it are whole."""
+    try:
+        document = open_sealed(path.read_bytes())
+        data = path.with_suffix(".safetensors").read_bytes()
+        if document is None or hashlib.sha256(data).hexdigest() != document["sha256"]:
+            return None
+        checkpoint = msgspec.convert(document, Checkpoint)
+        for table, length in checkpoint.rows.items():
+            lines = (path.parent.parent / f"{table}.jsonl").read_bytes()[:length] if length else b""
+            if len(lines) != length or any(row is None for row in read_lines(lines)):
+                return None
+    except (OSError, KeyError, ValueError):
+        return None
+    return checkpoint
+
+
+def _remove_checkpoints(folder: Path, unwanted: Callable[[int], bool]) -> None:
+    """Remove checkpoints by step; the commit goes before its data, which means nothing without it."""
+    with _write_errors(folder):
+        for path in sorted((folder / "checkpoint").iterdir()):  # .json sorts before .safetensors
+            if unwanted(int(path.name.partition(".")[0])):
+                path.unlink()
+
+
+def _sync_file(path: Path) -> int:
+    """Put a file's content on the disk and give its length in bytes."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+        return file.seek(0, os.SEEK_END)
 
 
 def write_atomically(contents: Mapping[Path, bytes]) -> None:

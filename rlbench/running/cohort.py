@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,6 +20,10 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
     trials: list[TrialIdentity]
     device: str
     external_plugins: bool = True
+    root: str = ""  # the results folder; checkpoints are written below it
+    step: int = 0  # where its checkpoints stand; 0: from the beginning
+    clock: dict[str, float] = {}  # seconds that it took to come there
+    checkpoint_seconds: float = 0.0  # how often to checkpoint; 0: never
 
     @property
     def identity(self) -> TrialIdentity:
@@ -38,24 +43,40 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.identity.label} on {self.identity.env}, seed{'s' if len(seeds) > 1 else ''} {text}"
 
 
-def pack(trials: Sequence[TrialIdentity], *, jobs: int, device: str, external_plugins: bool) -> list[Cohort]:
-    """Group trials into cohorts that fill ``jobs`` processes.
+class Pending(NamedTuple):
+    """A trial to run, and the checkpoint to run it from (``step`` 0: from the beginning)."""
 
-    Trials of a kind stay together where there are kinds enough to keep every process busy, and are split
-    where there are not. Only batched agents share a process. How trials are grouped never changes a result.
+    trial: TrialIdentity
+    step: int = 0
+    clock: dict[str, float] = {}  # noqa: RUF012 - never written to
+
+
+def pack(pending: Sequence[Pending], *, jobs: int, template: Cohort) -> list[Cohort]:
+    """Group trials into cohorts that fill ``jobs`` processes; what ``template`` says besides holds for all.
+
+    Trials of a kind that stand at the same step stay together where there are kinds enough to keep every
+    process busy, and are split where there are not. Only batched agents share a process. How trials are
+    grouped never changes a result.
     """
-    kinds: dict[bytes, list[TrialIdentity]] = {}
-    for trial in trials:
-        kinds.setdefault(msgspec.json.encode(msgspec.structs.replace(trial, seed=0)), []).append(trial)
-    batched = sum(group[0].kind == "batched_agent" for group in kinds.values())
+    kinds: dict[tuple[bytes, int], list[Pending]] = {}
+    for one in pending:
+        kind = msgspec.json.encode(msgspec.structs.replace(one.trial, seed=0))
+        kinds.setdefault((kind, one.step), []).append(one)
+    batched = sum(group[0].trial.kind == "batched_agent" for group in kinds.values())
     parts = min(jobs, math.ceil(2 * jobs / max(batched, 1)))
     cohorts = []
     for group in kinds.values():
         size = 1
-        if group[0].kind == "batched_agent":
+        if group[0].trial.kind == "batched_agent":
             size = min(LARGEST, math.ceil(len(group) / parts))
         cohorts += [
-            Cohort(trials=group[start : start + size], device=device, external_plugins=external_plugins)
-            for start in range(0, len(group), size)
+            form(group[start : start + size], template=template) for start in range(0, len(group), size)
         ]
     return cohorts
+
+
+def form(group: Sequence[Pending], *, template: Cohort) -> Cohort:
+    """Form one cohort of trials that stand at the same step."""
+    return msgspec.structs.replace(
+        template, trials=[one.trial for one in group], step=group[0].step, clock=group[0].clock
+    )

@@ -30,6 +30,7 @@ class Evaluator:
 
     ``make_vector(seeds)`` gives as many sub-environments as seeds. A backend that cannot seed an episode
     gets new sub-environments for every evaluation, so that a point's episodes depend on nothing before it.
+    ``beat`` is called after every vector step, as a sign of life.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Evaluator:
         seeds_episodes: bool,
         mdp: MDP | None,
         max_episode_steps: int,
+        beat: Callable[[], None],
     ) -> None:
         self._make_vector = make_vector
         self._streams = streams
@@ -50,6 +52,7 @@ class Evaluator:
         self._seeds_episodes = seeds_episodes
         self._mdp = mdp
         self._horizon = max_episode_steps
+        self._beat = beat
         self._environment: VectorEnvironment | None = None
 
     def __call__(self, policy: Policy, nominal_step: int) -> Evaluation:
@@ -74,6 +77,7 @@ class Evaluator:
             returns[running] += reward[running]
             lengths += running
             running &= ~(terminated | truncated)
+            self._beat()
         return Evaluation(returns.reshape(shape), lengths.reshape(shape), self._exact(policy))
 
     def _exact(self, policy: Policy) -> np.ndarray | None:

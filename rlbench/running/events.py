@@ -1,7 +1,7 @@
 """What a worker tells the parent, as tagged msgpack records; the parent alone writes results.
 
-Every event but :class:`Progress` and :class:`Ended` names a trial by its hash. The order of one trial's
-events is the order of its rows.
+Events about one trial name it by its hash; their order is the order of its rows. The others are about the
+whole cohort.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ class Event(msgspec.Struct, frozen=True, tag=True):
 
 
 class Started(Event, frozen=True):
-    """Work on a trial has begun."""
+    """The first event of a cohort: the executor yields it before it runs the cohort.
 
-    trial: str
+    Whoever takes it prepares the folders of the cohort's trials.
+    """
 
 
 class Evaluated(Event, frozen=True):
@@ -65,6 +66,25 @@ class Finished(Event, frozen=True):
     error: str | None = None
 
 
+class Checkpointed(Event, frozen=True):
+    """A checkpoint of a trial was written; everything before this event belongs to it, nothing after."""
+
+    trial: str
+    step: int
+    sha256: str
+    clock: dict[str, float]
+
+
+class NotReplayable(Event, frozen=True):
+    """A checkpoint's episodes could not be replayed to where they stood: its trials must start again."""
+
+    reason: str
+
+
+class Stopped(Event, frozen=True):
+    """The cohort stopped because it was asked to, after a last checkpoint where it could make one."""
+
+
 class Progress(Event, frozen=True):
     """How far a cohort is: ``step`` of ``steps`` (``steps`` 0: unknown)."""
 
@@ -73,12 +93,29 @@ class Progress(Event, frozen=True):
 
 
 class Ended(Event, frozen=True):
-    """The last event of a cohort; with a traceback where it failed."""
+    """The last event of a cohort, from the executor; with what went wrong where something did.
+
+    ``died`` says that the process ended without a word, rather than by an error of the code it ran; ``log``
+    is the end of what it printed.
+    """
 
     error: str | None = None
+    died: bool = False
+    log: str = ""
 
 
-AnyEvent = Started | Evaluated | Episodes | Diagnostics | Finished | Progress | Ended
+AnyEvent = (
+    Started
+    | Evaluated
+    | Episodes
+    | Diagnostics
+    | Finished
+    | Checkpointed
+    | NotReplayable
+    | Stopped
+    | Progress
+    | Ended
+)
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(AnyEvent).decode

@@ -1,8 +1,4 @@
-"""The local executor: one process per cohort on this machine.
-
-A small server process imports torch once and forks a worker for each cohort, so that a worker starts in
-milliseconds whatever it needs. The server ends with its parent, and the workers with the server.
-"""
+"""The local executor: one process per cohort on this machine, watched over."""
 
 from __future__ import annotations
 
@@ -11,29 +7,31 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
-import traceback
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
 import msgspec
 
-from rlbench.api import RlbenchError
+from rlbench.api import Limits, RlbenchError
 from rlbench.running.cohort import Cohort
-from rlbench.running.events import AnyEvent, Ended, decode, encode
+from rlbench.running.events import AnyEvent, Ended, Started, decode
+from rlbench.running.server import FORKED, HEADER, NOTE
 
-_HEADER = struct.Struct("<I")
+WATCH_SECONDS = 0.5
+"""How often workers are checked for stalls and memory, and the wish to stop is noticed."""
+
+LOG_BYTES = 64 * 1024
+"""How much of a worker's output is kept: the end."""
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def _environment() -> dict[str, str]:
-    """One thread a worker, no display, and an allocator that keeps large blocks instead of returning them."""
+    """One thread a worker, and an allocator that keeps large blocks instead of returning them."""
     keep = {
         "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
         "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
@@ -45,28 +43,86 @@ def _environment() -> dict[str, str]:
 
 @dataclass
 class _Worker:
+    """A worker as its parent sees it; ``pipe`` and ``log`` are -1 once closed."""
+
     cohort: Cohort
+    pid: int
     pipe: int
-    log: IO[bytes]
-    buffer: bytearray = field(default_factory=bytearray)
-    ended: bool = False
+    log: int
+    events: bytearray = field(default_factory=bytearray)
+    words: bytearray = field(default_factory=bytearray)
+    ending: Ended | None = None
+    killed_for: str = ""
+    exit_code: int | None = None
+    last_sign: float = field(default_factory=time.monotonic)
+
+    def read(self, descriptor: int) -> Iterator[AnyEvent]:
+        """Take what has arrived on one of the pipes; give complete events, but for the last."""
+        chunk = os.read(descriptor, 1 << 20)
+        if not chunk:
+            self.close(descriptor)
+        elif descriptor == self.log:
+            self.words = (self.words + chunk)[-LOG_BYTES:]
+        else:
+            self.last_sign = time.monotonic()
+            self.events += chunk
+            for event in _complete(self.events):
+                if isinstance(event, Ended):
+                    self.ending = event
+                else:
+                    yield event
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+        self.pipe, self.log = (-1 if one == descriptor else one for one in (self.pipe, self.log))
+
+    @property
+    def over(self) -> bool:
+        """Whether everything it said has been read and its process has been waited for."""
+        return self.pipe == self.log == -1 and self.exit_code is not None
+
+    def kill(self, reason: str) -> None:
+        self.killed_for = self.killed_for or reason
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def last_event(self) -> Ended:
+        """Say how it ended, for a worker that is :attr:`over`."""
+        log = self.words.decode(errors="replace")
+        if self.ending is not None:
+            return Ended(self.ending.error, log=log)
+        code = self.exit_code or 0
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+        return Ended(f"the worker process {self.killed_for or how}", died=True, log=log)
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes; 0 where the system does not tell."""
+        try:
+            with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, IndexError):
+            return 0
 
 
-class LocalExecutor:
-    """Runs at most ``jobs`` cohorts at a time, each in a process of its own."""
+def _complete(buffer: bytearray) -> Iterator[AnyEvent]:
+    """Take the complete events off the front of ``buffer``."""
+    while len(buffer) >= HEADER.size:
+        end = HEADER.size + HEADER.unpack_from(buffer)[0]
+        if len(buffer) < end:
+            return
+        event = decode(bytes(buffer[HEADER.size : end]))
+        del buffer[:end]
+        yield event
 
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
 
-    def run(self, cohorts: deque[Cohort]) -> Iterator[tuple[Cohort, AnyEvent]]:
-        """Yield ``(cohort, event)`` until ``cohorts`` is empty and all have ended; more may be appended.
+class _Server:
+    """The parent's end of the process that starts workers."""
 
-        The last event of each cohort is :class:`Ended`, with what went wrong where something did. Closing
-        the iterator ends all workers.
-        """
-        ours, theirs = socket.socketpair()
-        server = subprocess.Popen(
-            [sys.executable, "-c", "from rlbench.running.local import serve; serve()", str(theirs.fileno())],
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from rlbench.running.server import main; main()", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -74,123 +130,133 @@ class LocalExecutor:
             start_new_session=True,
         )
         theirs.close()
-        workers: dict[int, _Worker] = {}
+
+    def start(self, cohort: Cohort) -> tuple[_Worker, list[tuple[int, int]]]:
+        """Start a worker; also give the exits of others, told meanwhile. ``OSError`` if the server died."""
+        events, events_end = os.pipe()
+        log, log_end = os.pipe()
+        message = msgspec.msgpack.encode(cohort)
         try:
-            while cohorts or workers:
-                while cohorts and len(workers) < self._jobs:
-                    worker = _launch(cohorts.popleft(), ours)
-                    workers[worker.pipe] = worker
-                ready, _, _ = select.select(list(workers), [], [])
-                for pipe in ready:
-                    worker = workers[pipe]
-                    chunk = os.read(pipe, 1 << 20)
-                    worker.buffer += chunk
-                    for event in _events(worker.buffer):
-                        worker.ended = worker.ended or isinstance(event, Ended)
-                        yield worker.cohort, event
-                    if not chunk:
-                        del workers[pipe]
-                        os.close(pipe)
-                        if not worker.ended:
-                            yield worker.cohort, Ended(_last_words(worker.log))
-                        worker.log.close()
+            socket.send_fds(self.control, [HEADER.pack(len(message))], [events_end, log_end])
+            self.control.sendall(message)
+            exits: list[tuple[int, int]] = []
+            while (note := self.note())[1] != FORKED:
+                exits.append(note)
+        except OSError:
+            os.close(events)
+            os.close(log)
+            raise
         finally:
-            ours.close()  # the server ends its workers and itself
-            for worker in workers.values():
-                os.close(worker.pipe)
-                worker.log.close()
-            server.wait()
+            os.close(events_end)
+            os.close(log_end)
+        return _Worker(cohort, note[0], events, log), exits
+
+    def note(self) -> tuple[int, int]:
+        """Wait for the server's next note; ``OSError`` if it died."""
+        note = b""
+        while len(note) < NOTE.size:
+            chunk = self.control.recv(NOTE.size - len(note))
+            if not chunk:
+                raise ConnectionResetError("the process that starts workers has ended")
+            note += chunk
+        return NOTE.unpack(note)
+
+    def close(self) -> None:
+        """End the server, which ends its workers."""
+        self.control.close()
+        self._process.wait()
 
 
-def _launch(cohort: Cohort, server: socket.socket) -> _Worker:
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-    reading, writing = os.pipe()
-    message = msgspec.msgpack.encode(cohort)
-    try:
-        socket.send_fds(server, [_HEADER.pack(len(message))], [writing, log.fileno()])
-        server.sendall(message)
-    except BrokenPipeError:
-        raise RlbenchError("the process that starts workers ended; its error is above, run again") from None
-    finally:
-        os.close(writing)
-    return _Worker(cohort, reading, log)
+class LocalExecutor:
+    """Runs at most ``limits.jobs`` cohorts at a time; kills workers that stall or outgrow their memory."""
 
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._server: _Server | None = None
+        self._workers: list[_Worker] = []
 
-def _events(buffer: bytearray) -> Iterator[AnyEvent]:
-    """Take the complete events off the front of ``buffer``."""
-    while len(buffer) >= _HEADER.size:
-        end = _HEADER.size + _HEADER.unpack_from(buffer)[0]
-        if len(buffer) < end:
+    def run(
+        self, cohorts: deque[Cohort], stopping: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[Cohort, AnyEvent]]:
+        """Yield ``(cohort, event)`` until ``cohorts`` is empty and all have ended; more may be appended.
+
+        Each cohort's first event is :class:`Started`, before its worker exists, and its last :class:`Ended`,
+        after its worker has gone. Once ``stopping()`` is true, nothing more is started and workers are asked
+        to stop. Closing the iterator ends all workers.
+        """
+        asked = False
+        try:
+            while self._workers or (cohorts and not stopping()):
+                while cohorts and len(self._workers) < self._limits.jobs and not stopping():
+                    cohort = cohorts.popleft()
+                    yield cohort, Started()
+                    self._start(cohort)
+                if stopping() and not asked:
+                    asked = True
+                    for worker in self._workers:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(worker.pid, signal.SIGTERM)
+                yield from self._listen()
+                self._watch()
+                for worker in [worker for worker in self._workers if worker.over]:
+                    self._workers.remove(worker)
+                    yield worker.cohort, worker.last_event()
+        finally:
+            if self._server is not None:
+                self._server.close()
+            for worker in self._workers:
+                for descriptor in {worker.pipe, worker.log} - {-1}:
+                    worker.close(descriptor)
+
+    def _start(self, cohort: Cohort) -> None:
+        for _ in range(2):
+            if self._server is None:
+                self._server = _Server()
+            try:
+                worker, exits = self._server.start(cohort)
+            except OSError:
+                self._lose_server()
+                continue
+            self._workers.append(worker)
+            for note in exits:
+                self._exited(*note)
             return
-        event = decode(bytes(buffer[_HEADER.size : end]))
-        del buffer[:end]
-        yield event
+        raise RlbenchError("the process that starts workers cannot start; its error is above, mend that")
 
+    def _listen(self) -> Iterator[tuple[Cohort, AnyEvent]]:
+        """Read what workers and server have to say, for as long as :data:`WATCH_SECONDS` at most."""
+        pipes = {pipe: worker for worker in self._workers for pipe in (worker.pipe, worker.log) if pipe != -1}
+        server = self._server
+        control = [server.control.fileno()] if server else []
+        ready, _, _ = select.select([*pipes, *control], [], [], WATCH_SECONDS)
+        for one in ready:
+            if one in pipes:
+                for event in pipes[one].read(one):
+                    yield pipes[one].cohort, event
+            elif server is not None:
+                try:
+                    self._exited(*server.note())
+                except OSError:
+                    self._lose_server()
 
-def _last_words(log: IO[bytes]) -> str:
-    log.seek(max(0, log.seek(0, os.SEEK_END) - 4000))
-    words = log.read().decode(errors="replace").strip()
-    return "the worker process died" + (f"; its last words:\n{words}" if words else " without a word")
+    def _exited(self, pid: int, code: int) -> None:
+        for worker in self._workers:
+            if worker.pid == pid:
+                worker.exit_code = code
 
+    def _lose_server(self) -> None:
+        """The server was killed, and the kernel has killed its workers with it."""
+        assert self._server is not None
+        self._server.close()
+        self._server = None
+        for worker in self._workers:
+            worker.kill("was killed with the process that starts workers")
+            worker.exit_code = -signal.SIGKILL if worker.exit_code is None else worker.exit_code
 
-def serve() -> None:
-    """Be the server: import what workers need once, then fork one for each cohort that arrives."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    import gc
-
-    import rlbench.running.worker  # noqa: F401 - imported for the workers
-
-    gc.freeze()  # what is here stays shared between the forked processes
-    children: set[int] = set()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while True:
-        header, descriptors, _, _ = socket.recv_fds(control, _HEADER.size, 2)
-        if not header:
-            break
-        message = _receive(control, _HEADER.unpack(header)[0])
-        pid = os.fork()
-        if pid == 0:
-            control.close()
-            _work(message, *descriptors)
-        children.add(pid)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        children -= {pid for pid in children if os.waitpid(pid, os.WNOHANG)[0]}
-    for pid in children:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _receive(control: socket.socket, length: int) -> bytes:
-    message = bytearray()
-    while len(message) < length:
-        chunk = control.recv(length - len(message))
-        if not chunk:
-            raise EOFError("the parent went away")
-        message += chunk
-    return bytes(message)
-
-
-def _work(message: bytes, pipe: int, log: int) -> None:
-    """Be a worker: run the cohort, send its events, exit."""
-    from rlbench.running.worker import run_cohort
-
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-
-    def emit(event: AnyEvent) -> None:
-        data = encode(event)
-        view = memoryview(_HEADER.pack(len(data)) + data)
-        while view:
-            view = view[os.write(pipe, view) :]
-
-    try:
-        run_cohort(msgspec.msgpack.decode(message, type=Cohort), emit)
-        emit(Ended())
-    except BrokenPipeError:
-        os._exit(1)  # nobody listens any more
-    except BaseException:
-        emit(Ended(traceback.format_exc()))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    def _watch(self) -> None:
+        now, limits = time.monotonic(), self._limits
+        for worker in self._workers:
+            if limits.stall_seconds and now - worker.last_sign > limits.stall_seconds:
+                worker.kill(f"showed no sign of life for {limits.stall_seconds:g} s (--stall-limit)")
+            if limits.memory_bytes and worker.memory > limits.memory_bytes:
+                worker.kill(f"used more than {limits.memory_bytes / 2**20:.0f} MiB (--memory-limit)")

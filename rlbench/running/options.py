@@ -35,6 +35,10 @@ class Options:
     eval_episodes: int = 5
     max_episode_steps: int = 0  # 0: the environment's own limit, else 1 000
     executor: str = "local"
+    retries: int = 2
+    checkpoint_every: float = 60.0  # seconds; 0: never
+    stall_limit: float = 600.0  # seconds; 0: none
+    memory_limit: int = 0  # MiB; 0: none
     trackers: tuple[str, ...] = ()
     allow_import: bool = False
     settings: Settings = field(default_factory=dict)
@@ -206,6 +210,23 @@ def _count(name: str, least: int) -> Any:
     return parse
 
 
+def _seconds(name: str) -> Any:
+    option = "--" + name.replace("_", "-")
+
+    def parse(value: Any) -> float:
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            seconds = float(value)
+        except (ValueError, TypeError):
+            raise UsageError(f"{option} {value!r} is no number of seconds; give one, 0 for never") from None
+        if not 0 <= seconds < float("inf"):
+            raise UsageError(f"{option} {seconds:g} is out of range; give seconds, 0 for never")
+        return seconds
+
+    return parse
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -228,6 +249,10 @@ _PARSERS: Mapping[str, Any] = {
     "eval_episodes": _count("eval_episodes", 1),
     "max_episode_steps": _count("max_episode_steps", 1),
     "executor": str,
+    "retries": _count("retries", 0),
+    "checkpoint_every": _seconds("checkpoint_every"),
+    "stall_limit": _seconds("stall_limit"),
+    "memory_limit": _count("memory_limit", 0),
     "trackers": lambda value: tuple(_names(value)),
     "allow_import": _flag,
 }

@@ -32,6 +32,18 @@ def machine() -> dict[str, str | int | None]:
     }
 
 
+def fingerprint(device: str) -> dict[str, str]:
+    """Give what bits depend on beside the trial: a checkpoint is continued only where all of it matches."""
+    names = ("torch", "numpy", "gymnasium")
+    return {
+        **{name: metadata.version(name) for name in names},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "device": device,
+    }
+
+
 def usable_cores() -> int:
     """Give the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -10,32 +10,55 @@ import numpy as np
 from safetensors.numpy import save
 
 from rlbench.api import Policy
-from rlbench.results.records import Outcome, TrialIdentity
+from rlbench.results.records import Outcome
+from rlbench.results.store import Store
+from rlbench.running.checkpoint import write
+from rlbench.running.cohort import Cohort
 from rlbench.running.evaluation import Evaluation
-from rlbench.running.events import AnyEvent, Diagnostics, Episodes, Evaluated, Finished, Progress, Started
+from rlbench.running.events import (
+    AnyEvent,
+    Checkpointed,
+    Diagnostics,
+    Episodes,
+    Evaluated,
+    Finished,
+    Progress,
+)
 
 PROGRESS_SECONDS = 0.5
 
 
+class StopRequested(Exception):
+    """Raised at the first moment at which a cohort can stop."""
+
+
 class Recorder:
-    """Collects rows per trial and sends them in blocks.
+    """Collects rows per trial and sends them in blocks; makes checkpoints when they are due.
 
     A trial diverges when one of its numbers stops being finite: a reward, an action, a diagnostic, a weight.
     It ends there, without weights, while its companions go on: its rows do not depend on them.
+
+    ``resumable`` says whether the cohort can make checkpoints at all, ``stopping()`` whether it should stop.
     """
 
-    def __init__(self, trials: Sequence[TrialIdentity], steps: int, emit: Callable[[AnyEvent], None]) -> None:
-        self._hashes = [trial.hash for trial in trials]
-        self._running = set(range(len(trials)))  # seed indices
-        self._steps = steps
+    def __init__(
+        self, cohort: Cohort, emit: Callable[[AnyEvent], None], stopping: Callable[[], bool]
+    ) -> None:
+        self._hashes = [trial.hash for trial in cohort.trials]
+        self._folders = [Store(cohort.root).folder(trial) for trial in cohort.trials]
+        self._running = set(range(len(cohort.trials)))  # seed indices
+        self._steps = cohort.identity.steps
+        self._step = cohort.step
         self._emit = emit
-        self._start = time.perf_counter()
-        self._evaluating = 0.0
-        self._reported = self._start
-        self._episodes: list[list[tuple[int, int, float, int]]] = [[] for _ in trials]
-        self._diagnostics: list[list[tuple[int, str, float]]] = [[] for _ in trials]
-        for trial in self._hashes:
-            emit(Started(trial))
+        self.resumable = False
+        self._stopping = stopping
+        self._checkpoint_seconds = cohort.checkpoint_seconds
+        now = time.perf_counter()
+        self._start = now - cohort.clock.get("wall_seconds", 0.0)
+        self._evaluating = cohort.clock.get("evaluation_seconds", 0.0)
+        self._reported = self._saved = now
+        self._episodes: list[list[tuple[int, int, float, int]]] = [[] for _ in cohort.trials]
+        self._diagnostics: list[list[tuple[int, str, float]]] = [[] for _ in cohort.trials]
 
     @property
     def running(self) -> bool:
@@ -89,13 +112,37 @@ class Recorder:
         self.progress(actual)
 
     def progress(self, step: int) -> None:
-        """Say how far training is, now and then; also sends the rows collected so far."""
+        """Note how far training is; raises :class:`StopRequested` where that ends it without a checkpoint."""
+        self._step = step
+        self.beat()
+        if self._stopping() and not self.resumable:
+            raise StopRequested
+
+    def beat(self) -> None:
+        """Show signs of life now and then, and send the rows collected so far."""
         now = time.perf_counter()
         if now - self._reported >= PROGRESS_SECONDS:
             self._reported = now
             for index in self._running:
                 self._flush(index)
-            self._emit(Progress(step, self._steps))
+            self._emit(Progress(self._step, self._steps))
+
+    def checkpoint_due(self) -> bool:
+        """Whether it is time for a checkpoint, or for the last one before a stop."""
+        if not self.resumable:
+            return False
+        waited = time.perf_counter() - self._saved
+        return self._stopping() or 0 < self._checkpoint_seconds <= waited
+
+    def checkpoint(self, step: int, states: Sequence[Mapping[str, Any]]) -> None:
+        """Write the states of the running trials; raises :class:`StopRequested` if the cohort should stop."""
+        for index in sorted(self._running):
+            self._flush(index)
+            sha256 = write(self._folders[index], step, states[index])
+            self._emit(Checkpointed(self._hashes[index], step, sha256, self._clock()))
+        self._saved = time.perf_counter()
+        if self._stopping():
+            raise StopRequested
 
     def finish(self, step: int, weights: Mapping[str, np.ndarray] | None) -> None:
         """End all trials that still run; ``weights`` are ``[S, ...]`` by parameter name."""
@@ -109,14 +156,19 @@ class Recorder:
     def _end(self, index: int, step: int, status: Outcome, weights: bytes | None, reason: str | None) -> None:
         self._flush(index)
         self._running.discard(index)
-        seconds = time.perf_counter() - self._start
+        clock = self._clock()
+        training = max(clock["wall_seconds"] - clock["evaluation_seconds"], 1e-9)
         timing = {
-            "wall_seconds": round(seconds, 3),
-            "evaluation_seconds": round(self._evaluating, 3),
-            "steps_per_second": round(step / max(seconds - self._evaluating, 1e-9), 1),
+            **clock,
+            "steps_per_second": round(step / training, 1),
             "cohort_size": len(self._hashes),
         }
         self._emit(Finished(self._hashes[index], status, step, weights, timing, reason))
+
+    def _clock(self) -> dict[str, float]:
+        """Seconds so far, those before a checkpoint that this run continued included."""
+        wall = time.perf_counter() - self._start
+        return {"wall_seconds": round(wall, 3), "evaluation_seconds": round(self._evaluating, 3)}
 
     def _flush(self, index: int) -> None:
         for kind, rows in ((Episodes, self._episodes[index]), (Diagnostics, self._diagnostics[index])):

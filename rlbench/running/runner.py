@@ -1,50 +1,49 @@
-"""Carries out a plan: sends cohorts to an executor and writes what comes back."""
+"""Carries out a plan: forms cohorts, sends them to an executor, and decides what happens after a failure."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rlbench import api
 from rlbench.plugins import Catalogue
-from rlbench.results.records import Outcome, TrialIdentity
-from rlbench.results.store import COLUMNS, Store, Table, TrialWriter
-from rlbench.running.cohort import Cohort, pack
-from rlbench.running.events import Diagnostics, Ended, Episodes, Evaluated, Finished, Progress, Started
+from rlbench.results.records import TrialIdentity
+from rlbench.results.store import Store
+from rlbench.running.cohort import Cohort, Pending, form, pack
+from rlbench.running.events import AnyEvent, Ended, NotReplayable, Progress, Started
+from rlbench.running.ledger import Ledger
 from rlbench.running.plan import Plan
 from rlbench.running.progress import Reporter
-from rlbench.running.provenance import machine, usable_cores, versions
+from rlbench.running.provenance import fingerprint, machine, usable_cores, versions
+from rlbench.running.trackers import Trackers
 
-logger = logging.getLogger("rlbench")
 
+class Interrupted(api.RlbenchError):
+    """The run was asked to stop, and has."""
 
-@dataclass
-class _Running:
-    """A trial at work: where its rows go, and what its timing file will say."""
-
-    identity: TrialIdentity
-    writer: TrialWriter
-    points: list[list[float]] = field(default_factory=list)  # [step, seconds] of each evaluation
+    exit_code = 130
 
 
 class Runner:
-    """Runs what a plan lacks in its folder. The only writer of that folder's results."""
+    """Runs what a plan lacks in its folder."""
 
     def __init__(
-        self, plan: Plan, catalogue: Catalogue, *, command: str, external_plugins: bool = True
+        self, plan: Plan, catalogue: Catalogue, *, command: str = "", external_plugins: bool = True
     ) -> None:
         self._plan = plan
         self._catalogue = catalogue
         self._command = command
-        self._external_plugins = external_plugins
         self._store = Store(Path(plan.folder))
-        self._running: dict[str, _Running] = {}
-        self._attempts: dict[str, int] = {}
+        self._template = Cohort(
+            trials=[],
+            device=plan.device,
+            external_plugins=external_plugins,
+            root=str(plan.folder),
+            checkpoint_seconds=plan.options.checkpoint_every,
+        )
+        self._deaths: Counter[str] = Counter()
 
     def missing(self) -> list[TrialIdentity]:
         """Give the trials that have no result yet; failed ones are tried again."""
@@ -52,113 +51,91 @@ class Runner:
         statuses = ((trial, self._store.status(trial)) for trial in self._plan.trials)
         return [trial for trial, status in statuses if status is None or status.status not in done]
 
-    def run(self, reporter: Reporter) -> None:
-        """Run everything missing, telling ``reporter`` how it goes."""
+    def run(self, reporter: Reporter, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Run everything missing, telling ``reporter`` how it goes.
+
+        Raises :class:`Interrupted` if ``stopping()`` became true and something is left to do.
+        """
+        options = self._plan.options
         self._store.prepare()
-        with self._store.lock(), self._trackers() as trackers:
+        with (
+            self._store.lock(),
+            Trackers.open(options.trackers, self._catalogue, self._store.root) as trackers,
+        ):
+            self._ledger = Ledger(self._store, trackers, fingerprint(self._plan.device), machine())
             missing = self.missing()
             self._store.write_experiment(self._document())
-            jobs = self._plan.options.jobs or usable_cores()
-            cohorts = deque(
-                pack(missing, jobs=jobs, device=self._plan.device, external_plugins=self._external_plugins)
+            limits = api.Limits(
+                jobs=options.jobs or usable_cores(),
+                stall_seconds=options.stall_limit,
+                memory_bytes=options.memory_limit * 2**20,
             )
-            reporter.begin(list(cohorts), finished=len(self._plan.trials) - len(missing))
-            executor = api.resolve(self._catalogue.executor(self._plan.options.executor).spec.make)(jobs)
-            stream = executor.run(cohorts)
+            pending = [self._ledger.pending(trial) for trial in missing]
+            queue = deque(pack(pending, jobs=limits.jobs, template=self._template))
+            reporter.begin(list(queue), finished=len(self._plan.trials) - len(missing))
+            executor = api.resolve(self._catalogue.executor(options.executor).spec.make)(limits)
+            stream = executor.run(queue, stopping)
             try:
                 for cohort, event in stream:
-                    self._handle(cohort, event, cohorts, trackers, reporter)
+                    self._handle(cohort, event, queue, reporter, stopping)
             finally:
                 stream.close()
+            if stopping() and (left := len(self.missing())):
+                raise Interrupted(f"stopped with {left} trials left; the same command continues")
 
     def _handle(
-        self, cohort: Cohort, event: Any, cohorts: deque[Cohort], trackers: _Trackers, reporter: Reporter
-    ) -> None:
-        match event:
-            case Started(trial=trial):
-                identity = next(identity for identity in cohort.trials if identity.hash == trial)
-                self._attempts[trial] = self._attempts.get(trial, 0) + 1
-                self._running[trial] = _Running(identity, self._store.begin(identity))
-                trackers.tell("trial_started", identity)
-            case Evaluated():
-                running = self._running[event.trial]
-                running.points.append([event.step, event.seconds])
-                episodes = len(event.returns)
-                running.writer.append(
-                    "evaluations",
-                    {
-                        "step": [event.step] * episodes,
-                        "actual_step": [event.actual_step] * episodes,
-                        "episode": list(range(episodes)),
-                        "episode_return": event.returns,
-                        "episode_length": event.lengths,
-                        "exact_value": [event.exact_value] * episodes,
-                    },
-                )
-                trackers.tell("trial_evaluated", running.identity, event.step, event.returns)
-            case Episodes() | Diagnostics():
-                table: Table = "episodes" if isinstance(event, Episodes) else "diagnostics"
-                columns = {name: getattr(event, name) for name in COLUMNS[table]}
-                self._running[event.trial].writer.append(table, columns)
-            case Finished():
-                self._end(event.trial, event.status, event.step, event.weights, event.timing, event.error)
-                trackers.tell("trial_finished", self._running.pop(event.trial).identity, event.status)
-            case Progress():
-                reporter.progress(cohort, event.step, event.steps)
-            case Ended(error=error):
-                self._ended(cohort, error, cohorts, trackers, reporter)
-
-    def _ended(
         self,
         cohort: Cohort,
-        error: str | None,
-        cohorts: deque[Cohort],
-        trackers: _Trackers,
+        event: AnyEvent,
+        queue: deque[Cohort],
         reporter: Reporter,
+        stopping: Callable[[], bool],
     ) -> None:
-        """Close a cohort; where it failed, run its trials one by one: one cannot take the others down."""
-        left = [trial for trial in cohort.trials if error is not None and self._unfinished(trial)]
-        if len(cohort.trials) > 1:
-            for trial in left:
-                cohorts.append(
-                    Cohort(trials=[trial], device=cohort.device, external_plugins=cohort.external_plugins)
-                )
-            reporter.ended(cohort, None, again=len(left))
-            return
-        for trial in left:
-            if trial.hash not in self._running:
-                self._running[trial.hash] = _Running(trial, self._store.begin(trial))
-            self._end(trial.hash, "failed", 0, None, {}, error)
-            trackers.tell("trial_finished", self._running.pop(trial.hash).identity, "failed")
-        reporter.ended(cohort, error if left else None, again=0)
+        match event:
+            case Started():
+                for trial in cohort.trials:
+                    self._ledger.start(trial, cohort.step)
+            case Progress():
+                reporter.progress(cohort, event.step, event.steps)
+            case NotReplayable():
+                for trial in cohort.trials:
+                    self._ledger.restart(trial, event.reason)
+            case Ended():
+                left = self._ledger.left(cohort.trials)
+                again = [] if stopping() else self._again(left, event)
+                queue.extend(again)
+                if left and not again and not stopping():
+                    self._ledger.fail(left[0], event.error or "the executor lost it", event.log)
+                    reporter.ended(cohort, event.error, again=0)
+                else:
+                    reporter.ended(cohort, None, again=sum(len(one.trials) for one in again))
+            case _:
+                self._ledger.take(event)
 
-    def _unfinished(self, trial: TrialIdentity) -> bool:
-        status = self._store.status(trial)
-        return status is None or status.status == "failed"
+    def _again(self, left: list[TrialIdentity], event: Ended) -> list[Cohort]:
+        """Give the cohorts in which trials that did not end run again, each from its last checkpoint.
 
-    def _end(
-        self,
-        trial: str,
-        status: Outcome,
-        step: int,
-        weights: bytes | None,
-        timing: Mapping[str, Any],
-        error: str | None,
-    ) -> None:
-        running = self._running[trial]
-        running.writer.finish(
-            status,
-            step=step,
-            weights=weights,
-            timing={
-                **timing,
-                "attempts": self._attempts.get(trial, 1),
-                "evaluations": running.points,
-                "device": self._plan.device,
-                **machine(),
-            },
-            error=error,
-        )
+        A cohort is halved, so that one bad trial cannot take the others down. A trial that is alone runs
+        again only if its process died: an error of the code it runs would come again.
+        """
+        if not left:
+            return []
+        if event.error is None:  # it could not be replayed, and starts from the beginning
+            return [form([Pending(trial) for trial in left], template=self._template)]
+        if len(left) == 1:
+            (trial,) = left
+            self._deaths[trial.hash] += 1
+            if not event.died or self._deaths[trial.hash] > self._plan.options.retries:
+                return []
+            return [form([self._ledger.pending(trial)], template=self._template)]
+        halves = (left[: len(left) // 2], left[len(left) // 2 :])
+        return [
+            cohort
+            for half in halves
+            for cohort in pack(
+                [self._ledger.pending(trial) for trial in half], jobs=1, template=self._template
+            )
+        ]
 
     def _document(self) -> dict[str, Any]:
         plan = self._plan
@@ -174,37 +151,3 @@ class Runner:
             "machine": machine(),
             "command": self._command,
         }
-
-    @contextlib.contextmanager
-    def _trackers(self) -> Iterator[_Trackers]:
-        trackers = _Trackers()
-        for name in self._plan.options.trackers:
-            with trackers.guard(name):
-                make = api.resolve(self._catalogue.tracker(name).spec.make)
-                trackers.active[name] = make(self._store.root)
-        try:
-            yield trackers
-        finally:
-            for name, tracker in trackers.active.items():
-                with trackers.guard(name):
-                    tracker.close()
-
-
-class _Trackers:
-    """The trackers of one run; what they raise is logged and never fatal."""
-
-    def __init__(self) -> None:
-        self.active: dict[str, api.Tracker] = {}
-
-    @contextlib.contextmanager
-    def guard(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception:
-            logger.exception("tracker %r raised; the run goes on", name)
-
-    def tell(self, what: str, identity: TrialIdentity, *details: Any) -> None:
-        document = identity.document() if self.active else {}
-        for name, tracker in self.active.items():
-            with self.guard(name):
-                getattr(tracker, what)(document, *details)

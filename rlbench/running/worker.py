@@ -14,34 +14,46 @@ from rlbench.environments.mdp import MDP
 from rlbench.environments.metering import Meter
 from rlbench.kit.devices import prepare
 from rlbench.plugins import Catalogue, load_catalogue
+from rlbench.results.store import Store
+from rlbench.running import checkpoint
 from rlbench.running.cohort import Cohort
 from rlbench.running.evaluation import Evaluator, due_points
-from rlbench.running.events import AnyEvent
-from rlbench.running.interaction import Interaction, LiftedAgent, final_weights, lift_policy
+from rlbench.running.events import AnyEvent, NotReplayable, Stopped
+from rlbench.running.interaction import Interaction, ReplayMismatch
+from rlbench.running.lifting import LiftedAgent, final_weights, lift_policy, lift_state
 from rlbench.running.plan import backend_of, task_of
-from rlbench.running.recording import Recorder
+from rlbench.running.recording import Recorder, StopRequested
 from rlbench.running.seeding import Streams
 
 Emit = Callable[[AnyEvent], None]
 
 
-def run_cohort(cohort: Cohort, emit: Emit) -> None:
+def run_cohort(cohort: Cohort, emit: Emit, stopping: Callable[[], bool] = lambda: False) -> None:
     """Train and evaluate every trial of ``cohort``, telling ``emit`` all that happens.
 
-    Whatever the algorithm or the environment raises passes through.
+    Once ``stopping()`` is true, the cohort stops at the next vector step, after a last checkpoint where it
+    can make one. Whatever the algorithm or the environment raises passes through.
     """
     prepare(cohort.device)
-    CohortRun(cohort, load_catalogue(external=cohort.external_plugins), emit).run()
+    try:
+        CohortRun(cohort, load_catalogue(external=cohort.external_plugins), emit, stopping).run()
+    except StopRequested:
+        emit(Stopped())
+    except ReplayMismatch as mismatch:
+        emit(NotReplayable(str(mismatch)))
 
 
 class CohortRun:
     """The parts that every kind of algorithm needs, and one method for each kind."""
 
-    def __init__(self, cohort: Cohort, catalogue: Catalogue, emit: Emit) -> None:
+    def __init__(
+        self, cohort: Cohort, catalogue: Catalogue, emit: Emit, stopping: Callable[[], bool]
+    ) -> None:
         identity = cohort.identity
         spec = catalogue.algorithm(identity.algorithm).spec
         backend, self._env_id = backend_of(identity.env, catalogue, allow_import=True)
         self._backend = backend.spec
+        self._cohort = cohort
         self._identity = identity
         self._seeds = cohort.seeds
         self._kind = spec.kind
@@ -52,7 +64,7 @@ class CohortRun:
         self._task = task_of(identity, self._config, description, cohort.device)
         self._streams = Streams.of(identity.env, identity.env_kwargs)
         self._points = due_points(identity.steps, identity.evaluation_points)
-        self._recorder = Recorder(cohort.trials, identity.steps, emit)
+        self._recorder = Recorder(cohort, emit, stopping)
         self._evaluator = Evaluator(
             self._make_vector,
             self._streams,
@@ -61,6 +73,7 @@ class CohortRun:
             seeds_episodes=self._backend.seeds_episodes,
             mdp=description.mdp,
             max_episode_steps=identity.max_episode_steps,
+            beat=self._recorder.beat,
         )
 
     def run(self) -> None:
@@ -90,6 +103,12 @@ class CohortRun:
             agent = self._factory(task, self._config, self._rngs())
         else:
             agent = LiftedAgent(self._factory(task, self._config, *self._rngs()))
+        self._recorder.resumable = (
+            self._backend.replayable
+            and self._backend.seeds_episodes
+            and hasattr(agent, "state_dict")
+            and hasattr(agent, "load_state_dict")
+        )
         environment = self._make_vector(
             [
                 self._streams.training_episode(seed, env_index, 0)
@@ -101,6 +120,10 @@ class CohortRun:
             interaction = Interaction(
                 agent, task, environment, self._streams, self._seeds, self._evaluator, self._recorder
             )
+            if self._cohort.step:
+                store, step = Store(self._cohort.root), self._cohort.step
+                states = [checkpoint.read(store.folder(trial), step) for trial in self._cohort.trials]
+                interaction.load(step, states)
             step = interaction.run(self._points)
         finally:
             environment.close()
@@ -142,8 +165,7 @@ class CohortRun:
             raise RuntimeError(f"{self._identity.algorithm} never called tick(policy): nothing to evaluate")
         evaluate_due(self._task.steps)
         weights = final_weights(trainer)
-        stacked = None if weights is None else {name: np.asarray(w)[None] for name, w in weights.items()}
-        self._recorder.finish(meter.steps, stacked)
+        self._recorder.finish(meter.steps, lift_state(weights))
 
     def _run_solver(self) -> None:
         solver = self._factory(self._task, self._config, *self._rngs())

@@ -182,7 +182,7 @@ def test_a_budget_is_rounded_up_to_whole_vector_steps_and_points_come_after_they
     ("mode", "fate", "message"),
     [
         ("raise", "failed", "the simulator broke"),
-        ("exit", "failed", "the worker process died"),
+        ("exit", "failed", "the worker process exited with code 7"),
         ("nan", "diverged", "stopped being finite"),
     ],
 )

@@ -1,0 +1,73 @@
+"""Checkpoints as a worker writes and reads them: a file for each trial, so that cohorts can be re-formed.
+
+A state is a tree of dicts, numpy arrays and JSON scalars. Arrays become tensors; the rest, with the place of
+every array, becomes JSON in the file's metadata. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from rlbench.results.store import checkpoint_path, write_atomically
+
+_ARRAY = "array"
+
+
+def write(folder: Path, step: int, state: Mapping[str, Any]) -> str:
+    """Write the state of the trial in ``folder`` at ``step``; give the file's sha256."""
+    tensors: dict[str, np.ndarray] = {}
+    tree = _flatten(state, tensors)
+    data = save(tensors, metadata={"tree": json.dumps(tree)})
+    path = checkpoint_path(folder, step)
+    path.parent.mkdir(exist_ok=True)
+    write_atomically({path: data})
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(folder: Path, step: int) -> dict[str, Any]:
+    """Read the state that :func:`write` wrote; raises whatever reading a damaged file raises."""
+    from safetensors import safe_open
+
+    with safe_open(checkpoint_path(folder, step), framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        return _restore(json.loads(file.metadata()["tree"]), tensors)
+
+
+def cut(state: Any, index: int) -> Any:
+    """Give one seed's part of a batched state: row ``index`` of every array, scalars as they are."""
+    if isinstance(state, Mapping):
+        return {key: cut(value, index) for key, value in state.items()}
+    return state[index] if isinstance(state, np.ndarray) else state
+
+
+def join(states: Sequence[Any]) -> Any:
+    """Give the batched state of seeds that stand at the same step: arrays stacked, scalars of the first."""
+    first = states[0]
+    if isinstance(first, Mapping):
+        return {key: join([state[key] for state in states]) for key in first}
+    return np.stack(states) if isinstance(first, np.ndarray) else first
+
+
+def _flatten(state: Any, tensors: dict[str, np.ndarray]) -> Any:
+    if isinstance(state, Mapping):
+        return {str(key): _flatten(value, tensors) for key, value in state.items()}
+    if isinstance(state, np.ndarray | np.generic):
+        name = str(len(tensors))
+        tensors[name] = np.ascontiguousarray(state)
+        return {_ARRAY: name, "shape": list(np.shape(state))}
+    return state
+
+
+def _restore(tree: Any, tensors: Mapping[str, np.ndarray]) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    if tree.keys() == {_ARRAY, "shape"}:
+        return tensors[tree[_ARRAY]].reshape(tree["shape"])
+    return {key: _restore(value, tensors) for key, value in tree.items()}

@@ -1,0 +1,150 @@
+"""P3 and P1-P5 together: stopped anywhere, continued in any cohorts, the bits on disk are the same."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rlbench.plugins import load_catalogue
+from rlbench.running.options import resolve_options
+from rlbench.running.plan import make_plan
+from rlbench.running.progress import Silent
+from rlbench.running.runner import Interrupted, Runner
+
+STEPS = 240
+SETTINGS = {
+    "dqn": {"learning_starts": 32, "batch_size": 16, "buffer_size": 100, "target_update_interval": 30},
+    "a2c": {"n_envs": 3},
+    "reinforce": {"baseline": "value", "n_envs": 2, "episodes_per_update": 2},
+    "random": {},
+}
+IN_PROCESS = """
+    import traceback
+    from rlbench.api import ExecutorSpec
+    from rlbench.hookspecs import hookimpl
+    from rlbench.running.events import Ended, Started
+    from rlbench.running.worker import run_cohort
+
+
+    class InProcess:
+        def __init__(self, limits):
+            pass
+
+        def run(self, cohorts, stopping):
+            while cohorts and not stopping():
+                cohort, events = cohorts.popleft(), []
+                yield cohort, Started()
+                run_cohort(cohort, events.append, stopping)
+                for event in [*events, Ended()]:
+                    yield cohort, event
+
+
+    @hookimpl
+    def rlbench_executors():
+        yield ExecutorSpec("in-process", InProcess)
+"""
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Every file of every trial, but for the one that may differ between identical runs."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.glob("trials/*/*/*/**/*"))
+        if path.name != "timing.json" and path.is_file()
+    }
+
+
+def run(folder: Path, algorithm: str, env: str, seeds: list[int], jobs: int, calls: float) -> bool:
+    """Run what is missing until ``stopping`` has been asked so many times; say whether that was the end."""
+    asked = {
+        "algos": algorithm,
+        "envs": env,
+        "seeds": seeds,
+        "steps": STEPS,
+        "settings": {
+            algorithm: SETTINGS[algorithm] | ({} if algorithm == "random" else {"hidden_sizes": [12]})
+        },
+        "eval_points": 4,
+        "eval_episodes": 1,
+        "jobs": jobs,
+        "out": str(folder),
+        "executor": "in-process",
+        "checkpoint_every": 0,
+    }
+    catalogue = load_catalogue()
+    counter = itertools.count()
+    try:
+        plan = make_plan(resolve_options(asked, environ={}), catalogue)
+        Runner(plan, catalogue).run(Silent(), lambda: next(counter) > calls)
+    except Interrupted:
+        return False
+    return True
+
+
+@pytest.fixture
+def in_process(distribution, environments):
+    distribution("in-process", {"in-process": "in_process"}, {"in_process.py": IN_PROCESS})
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Chase-v0"])
+@pytest.mark.parametrize("algorithm", SETTINGS)
+def test_stopped_anywhere_and_continued_in_other_cohorts_gives_the_same_bits(
+    in_process, tmp_path_factory, algorithm, env
+):
+    seeds = [0, 1, 2, 3]
+    undisturbed = tmp_path_factory.mktemp("undisturbed")
+    assert run(undisturbed, algorithm, env, seeds, 1, float("inf"))
+    expected = stored(undisturbed)
+    assert len(expected) == 4 * (5 if algorithm == "random" else 6)
+
+    @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.lists(
+            st.tuples(st.permutations(seeds), st.integers(1, 4), st.integers(1, 4), st.integers(1, 800)),
+            max_size=4,
+        )
+    )
+    def interrupted(stops):
+        folder = tmp_path_factory.mktemp("interrupted")
+        for order, count, jobs, calls in stops:
+            run(folder, algorithm, env, order[:count], jobs, calls)
+        assert run(folder, algorithm, env, seeds, 1, float("inf"))
+        assert stored(folder) == expected
+
+    interrupted()
+
+
+def test_an_interruption_exits_with_130_and_the_same_command_continues_to_the_same_bits(rlbench, tmp_path):
+    command = ["run", "--algos=a2c", "--seeds=2", "--steps=40000", "--eval-points=4", "--jobs=1"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "rlbench", *command, "--out=interrupted"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not list(tmp_path.glob("interrupted/trials/*/*/*/evaluations.jsonl")):
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.05)
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate()
+    assert first.returncode == 130, output
+    assert "stopped with 2 trials left; the same command continues" in output
+    committed = list(tmp_path.glob("interrupted/trials/*/*/*/checkpoint/*.json"))
+    assert len(committed) == 2
+    assert all(0 < json.loads(path.read_text())["step"] < 40_000 for path in committed)
+    again = rlbench(*command, "--out=interrupted")
+    undisturbed = rlbench(*command, "--out=undisturbed")
+    assert (again.returncode, undisturbed.returncode) == (0, 0), again.stderr
+    assert stored(tmp_path / "interrupted") == stored(tmp_path / "undisturbed")
+    timings = [json.loads(path.read_text()) for path in tmp_path.glob("interrupted/trials/*/*/*/timing.json")]
+    assert [timing["attempts"] for timing in timings] == [2, 2]
