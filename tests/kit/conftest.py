@@ -1,0 +1,17 @@
+"""One torch thread, as in a worker, and generators that stand for trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from rlbench.kit.devices import prepare
+
+
+@pytest.fixture
+def rngs() -> Callable[..., list[np.random.Generator]]:
+    """Give ``rngs(3, 1)``: the generators of seeds 3 and 1."""
+    prepare("cpu")
+    return lambda *seeds: [np.random.default_rng(np.random.SeedSequence(9, spawn_key=(s,))) for s in seeds]
