@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from rlbench.environments.gymnasium_ids import make_single
+from rlbench.environments.processes import die_with_parent
 
 _PARK = "rlbench.park"
 
@@ -154,4 +156,6 @@ def _maker(
 
 
 def _make_parkable(env_id: str, env_kwargs: Mapping[str, Any], max_episode_steps: int) -> gymnasium.Env:
+    if multiprocessing.parent_process() is not None:  # a process of its own, for this sub-environment
+        die_with_parent()
     return ParkableEnv(make_single(env_id, env_kwargs, max_episode_steps, order_enforce=False))
