@@ -34,9 +34,11 @@ import numpy as np
 import torch
 
 from rlbench import api
-from rlbench.kit import encoding, networks, optimisation, schedules
+from rlbench.kit import encoding, networks, optimisation, schedules, states
+from rlbench.kit.actors import Actor
 from rlbench.kit.diagnostics import Window
 from rlbench.kit.distributions import action_distribution
+from rlbench.kit.parameters import Parameters
 from rlbench.kit.returns import generalised_advantages
 from rlbench.kit.rollouts import Rollout
 
@@ -105,8 +107,8 @@ class A2C:
         *,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.task, self.config, self.dtype = task, config, dtype
-        self.encoder = encoding.Encoder(task.observation_space)
+        self.task, self.config = task, config
+        self.encoder = encoding.Encoder(task.observation_space, task.device, dtype)
         self.distribution = action_distribution(task.action_space, config.log_std_init)
         self.network = networks.ActorCritic(
             self.encoder,
@@ -115,11 +117,12 @@ class A2C:
             share=config.share_network,
             activation=config.activation,
         )
-        self.parameters = networks.Parameters(
-            (*self.network.specs(), *self.distribution.specs()), rngs, device=task.device, dtype=dtype
-        )
+        specs = (*self.network.specs(), *self.distribution.specs())
+        self.parameters = Parameters(specs, rngs, device=task.device, dtype=dtype)
         self.optimizer = optimisation.optimizer(config.optimizer, self.parameters, config.optimizer_eps)
-        self.noise = self.distribution.noise(rngs, (config.n_envs,))
+        self.actor = Actor(
+            self.network.policy, self.parameters, self.encoder, self.distribution, rngs, config.n_envs
+        )
         self.rollout = Rollout(
             (len(rngs), config.n_steps, config.n_envs),
             {
@@ -134,23 +137,26 @@ class A2C:
         )
         names = ("policy_loss", "value_loss", "entropy", "gradient_norm")
         self.window = Window(names, len(rngs), task.steps, task.device)
-        self.steps = 0  # environment steps observed so far
-        self._raw = np.empty(0)  # the actions of the last call of act, before clipping
+        self.parts: dict[str, states.Part] = {
+            "weights": self.parameters,
+            "optimizer": self.optimizer,
+            "actor": self.actor,
+            "rollout": self.rollout,
+            "window": self.window,
+        }
 
-    def _features(self, obs: np.ndarray) -> torch.Tensor:
-        return self.encoder(self.encoder.tensor(obs, self.task.device), self.dtype)
+    @property
+    def steps(self) -> int:
+        """Environment steps observed so far."""
+        return self.rollout.steps * self.config.n_envs
 
     def act(self, obs: np.ndarray) -> np.ndarray:
         """Actions sampled from the policy; ``[S, N, ...] -> [S, N, ...]``."""
-        with torch.no_grad():
-            outputs = self.network.policy(self.parameters, self._features(obs))
-            self._raw = self.distribution.sample(self.parameters, outputs, self.noise.next())
-        return self.distribution.to_environment(self._raw)
+        return self.actor.act(obs)
 
     def observe(self, transition: api.Transition) -> Mapping[str, Any] | None:
         """Keep the transition, and learn when ``n_steps`` of them are there."""
-        self.rollout.add(transition._replace(action=self._raw)._asdict())
-        self.steps += self.config.n_envs
+        self.rollout.add(transition._replace(action=self.actor.raw)._asdict())
         if self.rollout.full:
             done = schedules.progress(self.steps, self.task.steps)
             rate = schedules.scheduled(self.config.learning_rate, self.config.learning_rate_schedule, done)
@@ -160,9 +166,9 @@ class A2C:
     def update(self, batch: Batch, learning_rate: float) -> None:
         """One update of algorithm S3 for every seed; fields of ``batch`` are ``[S, T, N, ...]``."""
         c = self.config
-        outputs, value = self.network(self.parameters, self.encoder(batch.obs, self.dtype))
+        outputs, value = self.network(self.parameters, self.encoder(batch.obs))
         with torch.no_grad():
-            next_value = self.network.value(self.parameters, self.encoder(batch.next_obs, self.dtype))
+            next_value = self.network.value(self.parameters, self.encoder(batch.next_obs))
             advantage = generalised_advantages(
                 batch.reward,
                 value,
@@ -192,30 +198,12 @@ class A2C:
 
     def policy(self) -> api.Policy:
         """The most likely action under the current weights."""
-
-        def act(obs: np.ndarray) -> np.ndarray:
-            with torch.no_grad():
-                outputs = self.network.policy(self.parameters, self._features(obs))
-            return self.distribution.to_environment(self.distribution.mode(outputs))
-
-        return act
+        return self.actor.most_likely
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later steps depend on."""
-        return {
-            "weights": self.parameters.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "noise": self.noise.position,
-            "rollout": self.rollout.state_dict(),
-            "window": self.window.state_dict(),
-            "steps": self.steps,
-        }
+        return states.collect(self.parts)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""
-        self.parameters.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.noise.position = int(state["noise"])
-        self.rollout.load_state_dict(state["rollout"])
-        self.window.load_state_dict(state["window"])
-        self.steps = int(state["steps"])
+        states.restore(self.parts, state)

@@ -34,8 +34,9 @@ import torch
 from gymnasium import spaces
 
 from rlbench import api
-from rlbench.kit import encoding, networks, optimisation, schedules
+from rlbench.kit import encoding, networks, optimisation, schedules, states
 from rlbench.kit.diagnostics import Window
+from rlbench.kit.parameters import Parameters
 from rlbench.kit.replay import Batch, Replay
 from rlbench.kit.streams import Blocks, uniform
 
@@ -103,13 +104,13 @@ class DQN:
     ) -> None:
         if not isinstance(task.action_space, spaces.Discrete):
             raise api.UsageError(f"dqn needs Discrete actions, {task.env} has {task.action_space}; use a2c")
-        self.task, self.config, self.dtype = task, config, dtype
+        self.task, self.config = task, config
         self.n_actions, self.first_action = int(task.action_space.n), int(task.action_space.start)
-        self.encoder = encoding.Encoder(task.observation_space)
+        self.encoder = encoding.Encoder(task.observation_space, task.device, dtype)
         self.q = networks.network(
             "q", self.encoder, config.hidden_sizes, outputs=self.n_actions, activation=config.activation
         )
-        self.online = networks.Parameters(self.q.specs(), rngs, device=task.device, dtype=dtype)
+        self.online = Parameters(self.q.specs(), rngs, device=task.device, dtype=dtype)
         self.target = self.online.copy()
         self.optimizer = optimisation.Adam(self.online, eps=config.adam_eps)
         self.replay = Replay(
@@ -124,20 +125,28 @@ class DQN:
         )
         self.explore = Blocks(rngs, "exploration", uniform, (2, config.n_envs))
         self.window = Window(("loss", "q_value", "gradient_norm"), len(rngs), task.steps, task.device)
+        self.parts: dict[str, states.Part] = {
+            "weights": self.online,
+            "target": self.target,
+            "optimizer": self.optimizer,
+            "replay": self.replay,
+            "explore": self.explore,
+            "window": self.window,
+        }
 
     @property
     def steps(self) -> int:
         """Environment steps observed so far."""
         return self.replay.steps * self.config.n_envs
 
-    def values(self, parameters: networks.Parameters, obs: torch.Tensor) -> torch.Tensor:
+    def values(self, parameters: Parameters, obs: torch.Tensor) -> torch.Tensor:
         """Q of every action, ``[S, ..., A]``."""
-        return self.q(parameters, self.encoder(obs, self.dtype))
+        return self.q(parameters, self.encoder(obs))
 
     def greedy(self, obs: np.ndarray) -> np.ndarray:
         """The actions of highest value, as indices from 0."""
         with torch.no_grad():
-            q = self.values(self.online, self.encoder.tensor(obs, self.task.device))
+            q = self.q(self.online, self.encoder.encode(obs))
         return q.cpu().numpy().argmax(-1)
 
     def act(self, obs: np.ndarray) -> np.ndarray:
@@ -199,20 +208,8 @@ class DQN:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later steps depend on."""
-        return {
-            "weights": self.online.state_dict(),
-            "target": self.target.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "replay": self.replay.state_dict(),
-            "explore": self.explore.position,
-            "window": self.window.state_dict(),
-        }
+        return states.collect(self.parts)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""
-        self.online.load_state_dict(state["weights"])
-        self.target.load_state_dict(state["target"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.replay.load_state_dict(state["replay"])
-        self.explore.position = int(state["explore"])
-        self.window.load_state_dict(state["window"])
+        states.restore(self.parts, state)

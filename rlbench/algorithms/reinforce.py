@@ -34,10 +34,12 @@ import numpy as np
 import torch
 
 from rlbench import api
-from rlbench.kit import encoding, networks, optimisation, schedules
+from rlbench.kit import encoding, networks, optimisation, schedules, states
+from rlbench.kit.actors import Actor
 from rlbench.kit.diagnostics import Window
 from rlbench.kit.distributions import action_distribution
 from rlbench.kit.episodes import Episodes, Rows
+from rlbench.kit.parameters import Parameters
 
 BLOCK = 256  # rows that go through the networks together
 
@@ -88,36 +90,29 @@ class Reinforce:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.task, self.config, self.dtype = task, config, dtype
-        self.encoder = encoding.Encoder(task.observation_space)
+        self.encoder = encoding.Encoder(task.observation_space, task.device, dtype)
         self.distribution = action_distribution(task.action_space, config.log_std_init)
-        self.actor = networks.network(
-            "policy",
-            self.encoder,
-            config.hidden_sizes,
-            outputs=self.distribution.outputs,
-            activation=config.activation,
-            initialisation="orthogonal",
-            output_gain=0.01,
-        )
-        self.critic: networks.Network | None = None
-        if config.baseline == "value":
-            self.critic = networks.network(
-                "value",
+
+        def network(name: str, outputs: int, gain: float) -> networks.Network:
+            return networks.network(
+                name,
                 self.encoder,
                 config.hidden_sizes,
-                outputs=1,
+                outputs=outputs,
                 activation=config.activation,
                 initialisation="orthogonal",
+                output_gain=gain,
             )
+
+        self.network = network("policy", self.distribution.outputs, 0.01)
+        self.critic = network("value", 1, 1.0) if config.baseline == "value" else None
         critic_specs = self.critic.specs() if self.critic else ()
-        self.parameters = networks.Parameters(
-            (*self.actor.specs(), *critic_specs, *self.distribution.specs()),
-            rngs,
-            device=task.device,
-            dtype=dtype,
-        )
+        specs = (*self.network.specs(), *critic_specs, *self.distribution.specs())
+        self.parameters = Parameters(specs, rngs, device=task.device, dtype=dtype)
         self.optimizer = optimisation.Adam(self.parameters, eps=config.adam_eps)
-        self.noise = self.distribution.noise(rngs, (config.n_envs,))
+        self.actor = Actor(
+            self.network, self.parameters, self.encoder, self.distribution, rngs, config.n_envs
+        )
         self.episodes = Episodes(
             len(rngs),
             config.n_envs,
@@ -128,23 +123,26 @@ class Reinforce:
         )
         names = ("policy_loss", "value_loss", "entropy", "gradient_norm")
         self.window = Window(names, len(rngs), task.steps, task.device)
-        self.steps = 0  # environment steps observed so far
-        self._raw = np.empty(0)  # the actions of the last call of act, before clipping
+        self.parts: dict[str, states.Part] = {
+            "weights": self.parameters,
+            "optimizer": self.optimizer,
+            "actor": self.actor,
+            "episodes": self.episodes,
+            "window": self.window,
+        }
 
-    def _features(self, obs: np.ndarray) -> torch.Tensor:
-        return self.encoder(self.encoder.tensor(obs, self.task.device), self.dtype)
+    @property
+    def steps(self) -> int:
+        """Environment steps observed so far."""
+        return self.episodes.steps * self.config.n_envs
 
     def act(self, obs: np.ndarray) -> np.ndarray:
         """Actions sampled from the policy; ``[S, N, ...] -> [S, N, ...]``."""
-        with torch.no_grad():
-            outputs = self.actor(self.parameters, self._features(obs))
-            self._raw = self.distribution.sample(self.parameters, outputs, self.noise.next())
-        return self.distribution.to_environment(self._raw)
+        return self.actor.act(obs)
 
     def observe(self, transition: api.Transition) -> Mapping[str, Any] | None:
         """Keep the transition; seeds that have enough complete episodes learn from them."""
-        self.episodes.add(transition.obs, self._raw, transition.reward)
-        self.steps += self.config.n_envs
+        self.episodes.add(transition.obs, self.actor.raw, transition.reward)
         ended = transition.terminated | transition.truncated  # [S, N]
         if ended.any():
             self.episodes.close(ended, self._after(transition), self.config.gamma)
@@ -163,17 +161,17 @@ class Reinforce:
         if self.critic is None or not cut.any():
             return np.zeros(cut.shape)
         with torch.no_grad():
-            value = self.critic(self.parameters, self._features(transition.next_obs)).squeeze(-1)
+            value = self.critic(self.parameters, self.encoder.encode(transition.next_obs)).squeeze(-1)
         return np.where(cut, value.cpu().numpy(), 0.0)
 
-    def _advantages(self, parameters: networks.Parameters, rows: Rows) -> np.ndarray:
+    def _advantages(self, parameters: Parameters, rows: Rows) -> np.ndarray:
         """Returns less the baseline, ``[K, blocks, block]``; statistics are of a seed's own rows alone."""
         c = self.config
         advantage = rows.returns.copy()
         if self.critic is not None:
             with torch.no_grad():
                 for block in range(advantage.shape[1]):
-                    value = self.critic(parameters, self._features(rows.obs[:, block])).squeeze(-1)
+                    value = self.critic(parameters, self.encoder.encode(rows.obs[:, block])).squeeze(-1)
                     advantage[:, block] -= value.cpu().numpy()
         for seed, inside in zip(advantage, rows.inside, strict=True):
             own = seed[inside]
@@ -202,8 +200,8 @@ class Reinforce:
                     (rows.action, self.distribution.raw_dtype),
                 )
             )  # [K, block, ...]
-            features = self._features(rows.obs[:, block])
-            outputs = self.actor(parameters, features)
+            features = self.encoder.encode(rows.obs[:, block])
+            outputs = self.network(parameters, features)
             log_probability = self.distribution.log_probability(parameters, outputs, action)
             policy_loss = -(weight * log_probability * advantage).sum(-1)  # [K]
             entropy = (weight * self.distribution.entropy(parameters, outputs)).sum(-1)
@@ -226,30 +224,12 @@ class Reinforce:
 
     def policy(self) -> api.Policy:
         """The most likely action under the current weights."""
-
-        def act(obs: np.ndarray) -> np.ndarray:
-            with torch.no_grad():
-                outputs = self.actor(self.parameters, self._features(obs))
-            return self.distribution.to_environment(self.distribution.mode(outputs))
-
-        return act
+        return self.actor.most_likely
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later steps depend on."""
-        return {
-            "weights": self.parameters.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "noise": self.noise.position,
-            "episodes": self.episodes.state_dict(),
-            "window": self.window.state_dict(),
-            "steps": self.steps,
-        }
+        return states.collect(self.parts)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""
-        self.parameters.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.noise.position = int(state["noise"])
-        self.episodes.load_state_dict(state["episodes"])
-        self.window.load_state_dict(state["window"])
-        self.steps = int(state["steps"])
+        states.restore(self.parts, state)

@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 
 from rlbench import api
-from rlbench.kit.networks import Parameters, Spec, constant
+from rlbench.kit.parameters import Parameters, Spec, constant
 from rlbench.kit.streams import Blocks, gumbel, normal
 
 

@@ -17,12 +17,15 @@ class Encoder:
 
     Discrete observations become one-hot vectors, boxes are flattened, boxes of three dimensions are images
     with the channels in front, whichever end they came in (the smaller of the two). Bytes are divided by
-    255. Observations are held as they came until the network needs them: ``tensor`` copies nothing on a CPU.
+    255. Observations stay as they came until the network needs them: :meth:`tensor` copies nothing on a CPU.
 
     Raises :class:`rlbench.api.UsageError` for any other space.
     """
 
-    def __init__(self, space: Any) -> None:
+    def __init__(
+        self, space: Any, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        self._device, self._to = device, dtype
         self.shape: tuple[int, ...]  # of one observation as the environment gives it
         self.dtype: np.dtype
         self.features: tuple[int, ...]  # of one observation as the network takes it
@@ -56,16 +59,20 @@ class Encoder:
         """The dtype that :meth:`tensor` gives."""
         return torch.from_numpy(np.empty(0, self.dtype)).dtype
 
-    def tensor(self, obs: np.ndarray, device: str | torch.device) -> torch.Tensor:
+    def tensor(self, obs: np.ndarray) -> torch.Tensor:
         """Give observations ``[..., *shape]`` as a tensor in the space's dtype, sharing memory on a CPU."""
-        return torch.from_numpy(np.ascontiguousarray(obs, dtype=self.dtype)).to(device)
+        return torch.from_numpy(np.ascontiguousarray(obs, dtype=self.dtype)).to(self._device)
 
-    def __call__(self, obs: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """``[..., *shape]`` -> ``[..., *features]`` in ``dtype``."""
+    def encode(self, obs: np.ndarray) -> torch.Tensor:
+        """``[..., *shape]`` -> ``[..., *features]``, from numpy."""
+        return self(self.tensor(obs))
+
+    def __call__(self, obs: torch.Tensor) -> torch.Tensor:
+        """``[..., *shape]`` -> ``[..., *features]``."""
         lead = obs.shape[: obs.ndim - len(self.shape)]
         if self._classes:
-            return torch.nn.functional.one_hot(obs.long() - self._start, self._classes).to(dtype)
-        features = obs.to(dtype)
+            return torch.nn.functional.one_hot(obs.long() - self._start, self._classes).to(self._to)
+        features = obs.to(self._to)
         if obs.dtype == torch.uint8:
             features = features / 255.0
         if self.is_image:

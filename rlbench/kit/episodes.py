@@ -48,6 +48,7 @@ class Episodes:
             "closed": np.zeros(lead[:2], dtype=np.int64),  # rows that belong to finished episodes
             "finished": np.zeros(seeds, dtype=np.int64),
         }
+        self.steps = 0  # vector steps ever added
         self._lanes = np.ix_(np.arange(seeds), np.arange(n_envs))
 
     @property
@@ -61,6 +62,7 @@ class Episodes:
         at = (*self._lanes, a["written"])
         a["obs"][at], a["action"][at], a["reward"][at] = obs, action, reward
         a["written"] += 1
+        self.steps += 1
 
     def close(self, ended: np.ndarray, after: np.ndarray, gamma: float) -> None:
         """Finish the episodes where ``ended [S, N]``; ``after [S, N]`` is the value of what follows them."""
@@ -105,9 +107,10 @@ class Episodes:
 
     def state_dict(self) -> dict[str, Any]:
         """Every lane, ``[S, N, rows, ...]``, and how far each is filled."""
-        return {name: array.copy() for name, array in self._arrays.items()}
+        return {"steps": self.steps, **{name: array.copy() for name, array in self._arrays.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""
+        self.steps = int(state["steps"])
         for name, array in self._arrays.items():
             array[:] = state[name]

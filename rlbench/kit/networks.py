@@ -11,153 +11,16 @@ seed to seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 
 from rlbench.kit.encoding import Encoder
-from rlbench.kit.streams import stream
+from rlbench.kit.parameters import Initialise, Parameters, Spec, constant, orthogonal, padded, uniform
 
 Activation = Literal["relu", "tanh"]
-Initialise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
-
-
-def _padded(width: int) -> int:
-    """The next multiple of 16 floats, a cache line."""
-    return -(-width // 16) * 16
-
-
-@dataclass(frozen=True)
-class Spec:
-    """One parameter of one seed: its name, its shape and how a generator fills it.
-
-    ``stored`` is the shape it is computed in, with surplus zeros at the ends of its axes; by default its own.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    initialise: Initialise
-    stored: tuple[int, ...] = ()
-
-
-def orthogonal(gain: float) -> Initialise:
-    """Orthogonal rows or columns, scaled; convolution kernels are taken as ``[out, in * height * width]``."""
-
-    def initialise(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        rows, columns = (shape[0], math.prod(shape[1:]))
-        tall = generator.standard_normal((max(rows, columns), min(rows, columns)))
-        q, r = np.linalg.qr(tall)
-        q = q * np.sign(np.diag(r))  # makes the decomposition unique, and the draw uniform
-        return gain * (q if rows >= columns else q.T).reshape(shape)
-
-    return initialise
-
-
-def uniform(fan_in: int) -> Initialise:
-    """Uniform within ``1 / sqrt(fan_in)`` of 0: what torch's own layers start from, weights and biases."""
-    bound = 1.0 / math.sqrt(fan_in)
-    return lambda generator, shape: generator.uniform(-bound, bound, shape)
-
-
-def constant(value: float) -> Initialise:
-    """The same number everywhere."""
-    return lambda generator, shape: np.full(shape, value)
-
-
-class Parameters:
-    """All parameters of all seeds in one flat buffer ``[S, P]``, with their gradients in a second one.
-
-    ``parameters[name]`` is a view ``[R, *shape]`` (``R``: see :attr:`rows`), so that clipping and optimisers
-    work on two tensors whatever the number of layers. Each seed is initialised from its own generator alone.
-    """
-
-    def __init__(
-        self,
-        specs: Sequence[Spec],
-        rngs: Sequence[np.random.Generator],
-        *,
-        device: str | torch.device,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self._allocate(tuple(specs), len(rngs), torch.device(device), dtype)
-        for spec in self.specs:
-            drawn = np.stack(
-                [spec.initialise(stream(rng, f"initialisation/{spec.name}"), spec.shape) for rng in rngs]
-            )
-            with torch.no_grad():
-                self._logical(spec).copy_(torch.from_numpy(drawn))  # a dummy row gets the same
-
-    def _allocate(
-        self, specs: tuple[Spec, ...], seeds: int, device: torch.device, dtype: torch.dtype
-    ) -> None:
-        self.specs, self.seeds, self.device, self.dtype = specs, seeds, device, dtype
-        self.rows = max(seeds, 2)  # S, or 2 for a lone seed and its dummy
-        offsets, size = [], 0
-        for spec in specs:
-            offsets.append(size)
-            size += _padded(math.prod(spec.stored or spec.shape))
-        self.values = torch.zeros((self.rows, size), device=device, dtype=dtype)
-        self.gradients = torch.zeros_like(self.values)
-        self._views: dict[str, torch.Tensor] = {}
-        self._gradient_views: list[torch.Tensor] = []
-        for spec, start in zip(specs, offsets, strict=True):
-            shape = spec.stored or spec.shape
-            cut = slice(start, start + math.prod(shape))
-            self._views[spec.name] = self.values[:, cut].view(self.rows, *shape).requires_grad_()
-            self._gradient_views.append(self.gradients[:, cut].view(self.rows, *shape))
-
-    def __getitem__(self, name: str) -> torch.Tensor:
-        return self._views[name]
-
-    def _logical(self, spec: Spec) -> torch.Tensor:
-        """The view without the surplus."""
-        return self._views[spec.name][(slice(None), *(slice(length) for length in spec.shape))]
-
-    def backward(self, loss: torch.Tensor, *, accumulate: bool = False) -> None:
-        """Set :attr:`gradients` to those of each seed's own ``loss [S]``, or add them.
-
-        Seeds share no parameter, so the gradient of the sum is every seed's own.
-        """
-        fresh = torch.autograd.grad(loss.sum(), list(self._views.values()))
-        for held, gradient in zip(self._gradient_views, fresh, strict=True):
-            if accumulate:
-                held += gradient
-            else:
-                held.copy_(gradient)
-
-    def copy(self) -> Parameters:
-        """Give new parameters with the same values, as a target network needs them."""
-        return self.taken(range(self.seeds))
-
-    def taken(self, seeds: Iterable[int]) -> Parameters:
-        """Give new parameters that hold a copy of these seeds' values."""
-        chosen = list(seeds)
-        other = Parameters.__new__(Parameters)
-        other._allocate(self.specs, len(chosen), self.device, self.dtype)
-        other.values.copy_(self.values[chosen])
-        return other
-
-    def follow(self, other: Parameters, tau: float) -> None:
-        """Move towards ``other`` by the share ``tau``; 1 copies it."""
-        if tau == 1.0:
-            self.values.copy_(other.values)
-        else:
-            self.values.lerp_(other.values, tau)
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Every parameter as ``[S, *shape]``, by name."""
-        return {
-            spec.name: self._logical(spec).detach()[: self.seeds].cpu().numpy().copy() for spec in self.specs
-        }
-
-    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take the values of a state given by :meth:`state_dict`."""
-        with torch.no_grad():
-            for spec in self.specs:
-                self._logical(spec).copy_(torch.from_numpy(np.array(state[spec.name])))
 
 
 @dataclass(frozen=True)
@@ -175,7 +38,7 @@ class Linear:
     initialise_bias: Initialise
 
     def specs(self) -> tuple[Spec, ...]:
-        width = _padded(self.outputs)
+        width = padded(self.outputs)
         shape = (self.inputs, self.outputs)
         return (
             Spec(f"{self.name}.weight", shape, self.initialise, (self.given, width)),
@@ -296,7 +159,7 @@ def mlp(
             _linear(f"{name}.{number}", width, given, size, initialisation, math.sqrt(2.0)),
             Pointwise(_FUNCTIONS[activation]),
         ]
-        width, given = size, _padded(size)
+        width, given = size, padded(size)
     if outputs is not None:
         layers.append(_linear(f"{name}.out", width, given, outputs, initialisation, output_gain))
         width = outputs

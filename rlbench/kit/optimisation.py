@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from rlbench.kit.networks import Parameters
+from rlbench.kit.parameters import Parameters
 
 OptimizerName = Literal["adam", "rmsprop"]
 

@@ -100,11 +100,12 @@ class Replay:
             name: field[:, :rows].cpu().numpy().copy()
             for name, field in zip(Batch._fields, self._fields, strict=True)
         }
-        return {"steps": self.steps, "draws": self._draws.position, "fields": held}
+        return {"steps": self.steps, "draws": self._draws.state_dict(), "fields": held}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""
-        self.steps, self._draws.position = int(state["steps"]), int(state["draws"])
+        self.steps = int(state["steps"])
+        self._draws.load_state_dict(state["draws"])
         rows = min(self.steps, self._length)
         for name, field in zip(Batch._fields, self._fields, strict=True):
             field[:, :rows].copy_(torch.from_numpy(np.array(state["fields"][name])))

@@ -31,6 +31,7 @@ class Rollout:
         on_host = torch.device(device).type == "cpu"
         self._host = {name: field.numpy() for name, field in self._fields.items()} if on_host else None
         self._held = 0
+        self.steps = 0  # vector steps ever added
 
     @property
     def full(self) -> bool:
@@ -46,6 +47,7 @@ class Rollout:
             for name, values in row.items():
                 self._fields[name][:, self._held].copy_(torch.from_numpy(np.ascontiguousarray(values)))
         self._held += 1
+        self.steps += 1
 
     def take(self) -> dict[str, torch.Tensor]:
         """Give all fields and start anew; they are valid until the next :meth:`add`."""
@@ -55,10 +57,10 @@ class Rollout:
     def state_dict(self) -> dict[str, Any]:
         """The rows held, ``[S, rows, N, ...]``."""
         rows = {name: field[:, : self._held].cpu().numpy().copy() for name, field in self._fields.items()}
-        return {"held": self._held, "rows": rows}
+        return {"held": self._held, "steps": self.steps, "rows": rows}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""
-        self._held = int(state["held"])
+        self._held, self.steps = int(state["held"]), int(state["steps"])
         for name, field in self._fields.items():
             field[:, : self._held].copy_(torch.from_numpy(np.array(state["rows"][name])))

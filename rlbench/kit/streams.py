@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,14 @@ class Blocks:
             self._held = number
         self.position += 1
         return self._block[offset]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position: the same for all seeds, which stand at the same step."""
+        return {"position": self.position}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state given by :meth:`state_dict`."""
+        self.position = int(state["position"])
 
 
 def uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

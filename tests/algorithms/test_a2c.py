@@ -181,7 +181,7 @@ def test_values_go_through_truncation_and_stop_at_termination(lab, ends, n_steps
         flags = {"terminated": np.zeros((2, 2), bool), "truncated": np.zeros((2, 2), bool), ends: state == 1}
         agent.observe(api.Transition(state, action, state + 1.0, following, **flags))
         state = following
-    features = agent.encoder(torch.tensor([[0, 1]] * 2), torch.float32)
+    features = agent.encoder(torch.tensor([[0, 1]] * 2))
     with torch.no_grad():
         value = agent.network.value(agent.parameters, features).numpy()
     if ends == "terminated":

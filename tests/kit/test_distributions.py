@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from rlbench import api
 from rlbench.kit.distributions import action_distribution
-from rlbench.kit.networks import Parameters
+from rlbench.kit.parameters import Parameters
 
 
 def held(distribution, rngs):

@@ -10,8 +10,7 @@ from rlbench.kit.encoding import Encoder
 
 
 def features(space, obs):
-    encoder = Encoder(space)
-    return encoder(encoder.tensor(np.asarray(obs), "cpu"), torch.float32)
+    return Encoder(space).encode(np.asarray(obs))
 
 
 @pytest.mark.parametrize("start", [0, 5])
@@ -51,7 +50,7 @@ def test_images_of_booleans_are_not_scaled():
 
 def test_tensors_on_the_cpu_share_the_memory_of_the_observations():
     obs = np.zeros((2, 3), np.float32)
-    tensor = Encoder(spaces.Box(-1, 1, (3,))).tensor(obs, "cpu")
+    tensor = Encoder(spaces.Box(-1, 1, (3,))).tensor(obs)
     obs[1, 2] = 7
     assert tensor[1, 2] == 7
 

@@ -6,8 +6,9 @@ import torch
 from gymnasium import spaces
 
 from rlbench.kit.encoding import Encoder
-from rlbench.kit.networks import ActorCritic, Parameters, image_encoder, mlp, network, orthogonal
+from rlbench.kit.networks import ActorCritic, image_encoder, mlp, network
 from rlbench.kit.optimisation import Adam, clip_gradients
+from rlbench.kit.parameters import Parameters, orthogonal
 
 NETWORKS = {
     "narrow": (lambda: mlp("q", 5, (7, 6), outputs=1), (5,)),

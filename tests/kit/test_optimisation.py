@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from rlbench.kit.networks import Parameters, Spec, uniform
 from rlbench.kit.optimisation import Adam, RMSprop, clip_gradients, optimizer
+from rlbench.kit.parameters import Parameters, Spec, uniform
 
 SPECS = (Spec("a", (3, 2), uniform(4)), Spec("b", (5,), uniform(4)))
 
