@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from rlbench.api import FolderError, UsageError
 from rlbench.results.records import (
@@ -42,7 +45,6 @@ class StoredTrial:
     ending: Status | None = None
     status: str = "unfinished"
     error: str | None = None
-    timing: dict[str, Any] = field(default_factory=dict)
 
 
 def is_results_folder(root: Path) -> bool:
@@ -91,15 +93,15 @@ class Frames:
                 "status": trial.status,
                 "steps": trial.document.get("steps"),
                 "error": trial.error,
-                "attempts": trial.timing.get("attempts"),
-                "wall_seconds": trial.timing.get("wall_seconds"),
-                "steps_per_second": trial.timing.get("steps_per_second"),
+                "attempts": timing.get("attempts"),
+                "wall_seconds": timing.get("wall_seconds"),
+                "steps_per_second": timing.get("steps_per_second"),
                 "kind": trial.document.get("kind"),
                 "reached_step": trial.ending.step if trial.ending else None,
                 "hash": trial.hash,
                 "folder": self._relative(trial),
             }
-            for trial in self.stored
+            for trial, timing in ((trial, self.timing(trial)) for trial in self.stored)
         ]
         types = {
             "algorithm": "str",
@@ -148,11 +150,22 @@ class Frames:
             documents.append(document)
         return documents
 
+    def timing(self, trial: StoredTrial) -> dict[str, Any]:
+        """Give what ``timing.json`` says of a trial that ended; empty where it is damaged or not there."""
+        if trial.ending is None:
+            return {}
+        data = _read_bytes(trial.path / "timing.json")
+        timing = None if data is None else open_sealed(data)
+        if timing is None:
+            self._problem(
+                f"{trial.path / 'timing.json'} is damaged or missing; its trial's times are unknown"
+            )
+        return timing or {}
+
     def _read_trial(self, path: Path, label: str, env: str, seed: int, digest: str) -> StoredTrial:
         trial = StoredTrial(path, label, env, seed, digest)
         document = _read_named(path / "trial.json", digest)
         ending = read_status(path)
-        timing = None
         if document is None:
             self._mark_damaged(trial, "trial.json")
         else:
@@ -160,14 +173,10 @@ class Frames:
             trial.document = document
         if ending is not None:
             trial.ending, trial.status, trial.error = ending, ending.status, ending.error
-            timing = _read_timing(path / "timing.json")
-            if timing is None:
-                self._problem(f"{path / 'timing.json'} is damaged or missing; its trial's times are unknown")
         elif (path / "status.json").exists():
             self._mark_damaged(trial, "status.json")
         if self._relative(trial) in self.damaged:
             trial.status, trial.error = "damaged", self.damaged[self._relative(trial)]
-        trial.timing = timing or {}
         return trial
 
     def _table(self, table: str) -> pd.DataFrame:
@@ -219,10 +228,21 @@ class Frames:
 
 
 def _trial_folders(trials: Path) -> Iterator[tuple[Path, tuple[str, str, int, str]]]:
-    for path in sorted(trials.glob("*/*/seed-*")):
-        parsed = parse_trial_folder(path.name)
-        if parsed is not None and path.is_dir():
-            yield path, (decode_name(path.parent.parent.name), decode_name(path.parent.name), *parsed)
+    for algorithm in _folders(trials):
+        for environment in _folders(algorithm):
+            label, env = decode_name(algorithm.name), decode_name(environment.name)
+            for path in _folders(environment):
+                parsed = parse_trial_folder(path.name)
+                if parsed is not None:
+                    yield path, (label, env, *parsed)
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            return [parent / name for name in sorted(entry.name for entry in entries if entry.is_dir())]
+    except FileNotFoundError:
+        return []
 
 
 def _tell_settings_apart(found: list[StoredTrial]) -> None:
@@ -249,6 +269,8 @@ def _tell_settings_apart(found: list[StoredTrial]) -> None:
 
 def _suffixes(documents: list[dict[str, Any]]) -> list[str]:
     """Say what tells each document from the others, as in `` [steps=1000]``; empty where all are equal."""
+    if len({msgspec.json.encode(document) for document in documents}) == 1:  # nearly always
+        return [""] * len(documents)
     flat = [dict(_flatten(document)) for document in documents]
     keys = sorted({key for one in flat for key in one})
     differing = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
@@ -288,11 +310,6 @@ def _read_named(path: Path, digest: str) -> dict[str, Any] | None:
     except (ValueError, UsageError):
         return None
     return document if whole else None
-
-
-def _read_timing(path: Path) -> dict[str, Any] | None:
-    data = _read_bytes(path)
-    return None if data is None else open_sealed(data)
 
 
 def _dtype(kind: str) -> Any:

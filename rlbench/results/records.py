@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, get_args
 from urllib.parse import quote, unquote
 
@@ -18,7 +19,7 @@ Outcome = Literal["finished", "diverged", "failed"]
 STATUSES: tuple[Outcome, ...] = get_args(Outcome)
 
 _LONGEST_NAME = 255  # bytes in one component of a path on every common file system
-_TRIAL_FOLDER = re.compile(r"seed-(\d+)-([0-9a-f]{16})")
+_TRIAL_FOLDER = re.compile(r"seed-(0|[1-9][0-9]{0,17})-([0-9a-f]{16})")
 
 
 def encode_name(name: str) -> str:
@@ -85,7 +86,7 @@ def open_sealed(data: bytes) -> dict[str, Any] | None:
         document = json.loads(data)
         checksum = document.pop("checksum")
         whole = hashlib.sha256(canonical_json(document)).hexdigest() == checksum
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return document if whole else None
 
@@ -100,7 +101,7 @@ def check_schema(document: Mapping[str, Any], where: Any) -> None:
         )
 
 
-class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True):
+class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything that decides a trial's results; two trials with equal identities are one trial.
 
     ``config`` and ``env_kwargs`` are resolved and hold JSON values only.
@@ -125,7 +126,7 @@ class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True):
         """Give the identity as the JSON document that ``trial.json`` holds."""
         return json.loads(canonical_json({name: getattr(self, name) for name in self.__struct_fields__}))
 
-    @property
+    @cached_property  # a run over thousands of trials asks for it many times
     def hash(self) -> str:
         """The content hash: 16 hex digits."""
         return content_hash(self.document())
@@ -139,7 +140,7 @@ class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How a trial ended: ``status.json``. ``files`` gives the sha256 of each data file by name."""
 
-    status: str
+    status: Outcome
     step: int
     files: dict[str, str]
     error: str | None = None
