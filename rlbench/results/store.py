@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,15 @@ import msgspec
 import numpy as np
 
 from rlbench.api import FolderError, UsageError
+from rlbench.results.files import (
+    make_folder,
+    read_bytes,
+    remove,
+    sync_file,
+    sync_folder,
+    write_atomically,
+    write_errors,
+)
 from rlbench.results.records import (
     Checkpoint,
     Outcome,
@@ -67,24 +75,28 @@ class Store:
         """Create the folder; ``UsageError`` if it cannot be written."""
         probe = self.root / ".probe.tmp"
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            make_folder(self.root)
             probe.write_bytes(b"")
             probe.unlink()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in the name
+            cause = getattr(error, "strerror", None) or error
             raise UsageError(
-                f"cannot write to {self.root}: {error.strerror}; choose another folder with --out"
+                f"cannot write to {self.root}: {cause}; choose another folder with --out"
             ) from None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder as its only writer; ``FolderError`` if somebody else does. A kill releases it."""
-        lock = filelock.FileLock(self.root / ".lock", blocking=False)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise FolderError(
-                f"another run is writing to {self.root}; wait for its end, or give another folder with --out"
-            ) from None
+        path = self.root / ".lock"
+        lock = filelock.FileLock(path, blocking=False)
+        with write_errors(path):
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise FolderError(
+                    f"another run is writing to {self.root}; "
+                    "wait for its end, or give another folder with --out"
+                ) from None
         try:
             yield
         finally:
@@ -103,21 +115,24 @@ class Store:
 
         Raises ``FolderError`` if the trial is finished or diverged: results are never overwritten.
         """
-        folder = self.folder(identity)
+        folder = self._own(self.folder(identity))
         status = read_status(folder)
         if status is not None and status.status != "failed":
             raise FolderError(f"{folder} holds a {status.status} trial; remove it to run it again")
-        with _write_errors(folder):
-            _make_folder(folder)
-            (folder / "status.json").unlink(missing_ok=True)  # first: without it nothing else counts
+        with write_errors(folder):
+            make_folder(folder)
+            remove(folder / "status.json")  # first: without it nothing else counts
+            _remove_checkpoints(folder, lambda step: True)  # then what else a trial could go on from
             for entry in folder.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                remove(entry)
         write_atomically({folder / "trial.json": readable_json(identity.document())})
         return TrialWriter(folder)
 
     def checkpoints(self, identity: TrialIdentity) -> list[Checkpoint]:
         """Give the whole checkpoints of an unfinished trial, newest first; damaged ones are passed over."""
         folder = self.folder(identity)
+        if any(path.is_symlink() for path in (folder / "checkpoint", *folder.glob("*.jsonl"))):
+            return []  # what would be written or cut off lies elsewhere
         return sorted(
             (found for path in folder.glob("checkpoint/*.json") if (found := _read_checkpoint(path))),
             key=lambda checkpoint: -checkpoint.step,
@@ -125,24 +140,45 @@ class Store:
 
     def resume(self, identity: TrialIdentity, checkpoint: Checkpoint) -> TrialWriter:
         """Take a trial up at a checkpoint: rows and checkpoints that came later are removed."""
-        folder = self.folder(identity)
-        with _write_errors(folder):
+        folder = self._own(self.folder(identity))
+        with write_errors(folder):
             for table, length in checkpoint.rows.items():
                 path = folder / f"{table}.jsonl"
                 if path.exists():
                     os.truncate(path, length)
-        kept = [found.step for found in self.checkpoints(identity) if found.step <= checkpoint.step]
-        _remove_checkpoints(folder, lambda step: step not in kept)
+            _remove_checkpoints(folder, lambda step: step > checkpoint.step)
+            document, path = readable_json(identity.document()), folder / "trial.json"
+            if not path.is_file() or path.read_bytes() != document:
+                write_atomically({path: document})
         return TrialWriter(folder)
+
+    def tidy(self, identity: TrialIdentity) -> None:
+        """Remove what a kill left beside a trial that had just ended."""
+        folder = self.folder(identity)
+        with write_errors(folder):
+            if any(_is_leftover(name) for name in os.listdir(folder)):
+                _sweep(self._own(folder))
 
     def write_experiment(self, document: Mapping[str, Any]) -> Path:
         """Keep a request as ``experiments/HASH.json``, named after its content."""
-        folder = self.root / "experiments"
-        with _write_errors(folder):
-            _make_folder(folder)
+        folder = self._own(self.root / "experiments")
+        with write_errors(folder):
+            make_folder(folder)
         path = folder / f"{content_hash(document)}.json"
         write_atomically({path: readable_json(document)})
         return path
+
+    def _own(self, folder: Path) -> Path:
+        """Give ``folder``; ``FolderError`` where a link below the root leads to another place."""
+        for part in (folder, *folder.parents):
+            if part == self.root:
+                break
+            if part.is_symlink():
+                raise FolderError(
+                    f"{part} is a link, and a run writes to its own folder only; "
+                    "replace it by a folder and run the same command again"
+                )
+        return folder
 
 
 class TrialWriter:
@@ -165,20 +201,23 @@ class TrialWriter:
         body = json.dumps(values, separators=(",", ":")).encode()
         line = _LINE_HEAD % zlib.crc32(body) + body + b"}\n"
         path = self.folder / f"{table}.jsonl"
-        with _write_errors(path), path.open("ab") as file:
+        with write_errors(path), path.open("ab") as file:
             file.write(line)
 
     def commit(self, step: int, sha256: str, clock: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
         """Commit the checkpoint that a worker wrote at ``step``; the ones before the last are removed."""
         rows = {}
-        for table in COLUMNS:
-            path = self.folder / f"{table}.jsonl"
-            rows[table] = _sync_file(path) if path.exists() else 0
+        with write_errors(self.folder):
+            for table in COLUMNS:
+                path = self.folder / f"{table}.jsonl"
+                rows[table] = sync_file(path) if path.exists() else 0
+            sync_folder(self.folder)  # the tables and checkpoint/ themselves may be new
         checkpoint = Checkpoint(step=step, sha256=sha256, rows=rows, clock=dict(clock), machine=dict(machine))
         path = checkpoint_path(self.folder, step).with_suffix(".json")
         write_atomically({path: readable_json(seal(msgspec.to_builtins(checkpoint)))})
         kept = sorted(int(found.stem) for found in path.parent.glob("*.json"))[-CHECKPOINTS_KEPT:]
-        _remove_checkpoints(self.folder, lambda found: found < kept[0])
+        with write_errors(self.folder):
+            _remove_checkpoints(self.folder, lambda found: found < kept[0])
 
     def keep_log(self, text: str) -> str:
         """Keep the end of what a failed trial's worker printed as ``log.txt``; give its path."""
@@ -205,9 +244,8 @@ class TrialWriter:
         write_atomically({self.folder / name: data for name, data in contents.items()})
         end = Status(status=status, step=step, files=hashes, error=error)
         write_atomically({self.folder / "status.json": readable_json(seal(msgspec.to_builtins(end)))})
-        for table in COLUMNS:
-            (self.folder / f"{table}.jsonl").unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "checkpoint", ignore_errors=True)
+        with write_errors(self.folder):
+            _sweep(self.folder)
 
     def _rows(self, table: str) -> dict[str, list[Any]]:
         rows: dict[str, list[Any]] = {name: [] for name in COLUMNS[table]}
@@ -234,10 +272,8 @@ def read_lines(data: bytes) -> Iterator[dict[str, list[Any]] | None]:
 def read_status(folder: Path) -> Status | None:
     """Give the verified ``status.json`` of a trial's folder; ``None`` if there is none or it is damaged."""
     path = folder / "status.json"
-    try:
-        document = open_sealed(path.read_bytes())
-    except FileNotFoundError:
-        return None
+    data = read_bytes(path)
+    document = None if data is None else open_sealed(data)
     if document is None:
         return None
     check_schema(document, path)
@@ -260,6 +296,8 @@ def _read_checkpoint(path: Path) -> Checkpoint | None:
         if document is None or hashlib.sha256(data).hexdigest() != document["sha256"]:
             return None
         checkpoint = msgspec.convert(document, Checkpoint)
+        if path.stem != str(checkpoint.step):
+            return None
         for table, length in checkpoint.rows.items():
             lines = (path.parent.parent / f"{table}.jsonl").read_bytes()[:length] if length else b""
             if len(lines) != length or any(row is None for row in read_lines(lines)):
@@ -271,64 +309,21 @@ def _read_checkpoint(path: Path) -> Checkpoint | None:
 
 def _remove_checkpoints(folder: Path, unwanted: Callable[[int], bool]) -> None:
     """Remove checkpoints by step; the commit goes before its data, which means nothing without it."""
-    with _write_errors(folder):
-        for path in sorted((folder / "checkpoint").iterdir()):  # .json sorts before .safetensors
-            if unwanted(int(path.name.partition(".")[0])):
-                path.unlink()
+    for path in sorted(folder.glob("checkpoint/*")):  # .json sorts before .safetensors
+        step = path.name.partition(".")[0]
+        if not step.isdecimal() or unwanted(int(step)):
+            remove(path)
 
 
-def _sync_file(path: Path) -> int:
-    """Put a file's content on the disk and give its length in bytes."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-        return file.seek(0, os.SEEK_END)
+def _is_leftover(name: str) -> bool:
+    """Whether a file or folder of a trial belongs to a running one alone."""
+    return name == "checkpoint" or name.endswith((".jsonl", ".tmp"))
 
 
-def write_atomically(contents: Mapping[Path, bytes]) -> None:
-    """Write files of one folder, each of which is there whole or not at all.
-
-    Returns when they are on the disk: files synced under temporary names, renamed, and the folder synced.
-    """
-    folder = next(iter(contents)).parent
-    with _write_errors(folder):
-        for path, content in contents.items():
-            with _temporary(path).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for path in contents:
-            _temporary(path).replace(path)
-        _sync_folder(folder)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(path.name + ".tmp")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _make_folder(folder: Path) -> None:
-    """Create a folder and its parents so that they survive a crash of the machine."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-@contextlib.contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FolderError(
-            f"cannot write {path}: {error.strerror}; mend that and run the same command again"
-        ) from error
+def _sweep(folder: Path) -> None:
+    for name in os.listdir(folder):
+        if _is_leftover(name):
+            remove(folder / name)
 
 
 def _parquet(table: str, rows: Mapping[str, list[Any]]) -> bytes:

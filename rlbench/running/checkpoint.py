@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from rlbench.results.store import checkpoint_path, write_atomically
+from rlbench.results.files import write_atomically
+from rlbench.results.store import checkpoint_path
 
 _ARRAY = "array"
 

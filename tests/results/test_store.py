@@ -10,7 +10,8 @@ import pytest
 from synthetic import identity, write_trial
 
 from rlbench.api import FolderError, UsageError
-from rlbench.results.store import Store, read_lines, write_atomically
+from rlbench.results.files import write_atomically
+from rlbench.results.store import Store, read_lines
 
 EVALUATION = {
     "step": [10, 10],
