@@ -77,7 +77,8 @@ class Results:
 
     @property
     def problems(self) -> list[str]:
-        """Damaged files met so far, each with its cure."""
+        """Damaged files met so far, and damaged weights, each with its cure."""
+        self._frames.check_weights()
         return self._frames.problems
 
     @cached_property

@@ -75,7 +75,7 @@ def command(
     from rlbench.cli.tables import print_outcome
 
     print_outcome(results, report, as_json=as_json)
-    return 1 if (results.trials["status"] == "failed").any() else None
+    return 1 if results.trials["status"].isin(["failed", "damaged"]).any() else None
 
 
 def _show_plan(document: dict[str, Any], as_json: bool) -> None:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from rlbench.api import FolderError, UsageError
+from rlbench.api import UsageError
+from rlbench.results.files import read_bytes
 from rlbench.results.records import (
     Status,
+    TrialIdentity,
     check_schema,
     content_hash,
     decode_name,
+    encode_name,
     open_sealed,
     parse_trial_folder,
 )
@@ -27,9 +30,23 @@ from rlbench.results.store import COLUMNS, read_status
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _LONGEST_SUFFIX = 3  # differing settings that a name spells out before it gives their hash instead
 _PROBLEM = ("env_kwargs", "max_episode_steps")  # what belongs to the environment in a trial's identity
+_LOST = "is damaged or missing"
+_MIXED = (
+    "is readable but not the one that status.json tells of: it is damaged, or mixed from two runs of one "
+    "trial that differ, which is a broken promise"
+)
+
+
+class _Timing(msgspec.Struct):
+    """What the frames show of ``timing.json``."""
+
+    attempts: int | None = None
+    wall_seconds: float | None = None
+    steps_per_second: float | None = None
 
 
 @dataclass
@@ -93,9 +110,9 @@ class Frames:
                 "status": trial.status,
                 "steps": trial.document.get("steps"),
                 "error": trial.error,
-                "attempts": timing.get("attempts"),
-                "wall_seconds": timing.get("wall_seconds"),
-                "steps_per_second": timing.get("steps_per_second"),
+                "attempts": timing.attempts,
+                "wall_seconds": timing.wall_seconds,
+                "steps_per_second": timing.steps_per_second,
                 "kind": trial.document.get("kind"),
                 "reached_step": trial.ending.step if trial.ending else None,
                 "hash": trial.hash,
@@ -150,17 +167,24 @@ class Frames:
             documents.append(document)
         return documents
 
-    def timing(self, trial: StoredTrial) -> dict[str, Any]:
-        """Give what ``timing.json`` says of a trial that ended; empty where it is damaged or not there."""
+    def timing(self, trial: StoredTrial) -> _Timing:
+        """Give the times of a trial that ended; empty where ``timing.json`` is damaged or not there."""
         if trial.ending is None:
-            return {}
-        data = _read_bytes(trial.path / "timing.json")
-        timing = None if data is None else open_sealed(data)
-        if timing is None:
-            self._problem(
-                f"{trial.path / 'timing.json'} is damaged or missing; its trial's times are unknown"
-            )
-        return timing or {}
+            return _Timing()
+        path = trial.path / "timing.json"
+        try:
+            return msgspec.convert(open_sealed(read_bytes(path) or b""), _Timing)
+        except msgspec.ValidationError:
+            self._problem(f"{path} {_LOST}; its trial's times are unknown")
+            return _Timing()
+
+    def check_weights(self) -> None:
+        """Look for damage where no frame looks, in the final weights; add it to ``problems``."""
+        for trial in self.stored:
+            expected = trial.ending.files.get("final.safetensors") if trial.ending else None
+            path = trial.path / "final.safetensors"
+            if expected and hashlib.sha256(read_bytes(path) or b"").hexdigest() != expected:
+                self._problem(f"{path} {_LOST}; to have it, remove the folder and run the same command again")
 
     def _read_trial(self, path: Path, label: str, env: str, seed: int, digest: str) -> StoredTrial:
         trial = StoredTrial(path, label, env, seed, digest)
@@ -171,6 +195,8 @@ class Frames:
         else:
             check_schema(document, path / "trial.json")
             trial.document = document
+            if not _is_at_home(document, path):
+                self._mark_damaged(trial, "trial.json", "is not of this folder, which was moved or renamed")
         if ending is not None:
             trial.ending, trial.status, trial.error = ending, ending.status, ending.error
         elif (path / "status.json").exists():
@@ -183,22 +209,21 @@ class Frames:
         import numpy as np
         import pandas as pd
         import pyarrow as pa
-        import pyarrow.parquet
 
         schema = pa.schema([(name, kind) for name, kind in COLUMNS[table].items()])
         read: list[tuple[StoredTrial, pa.Table]] = []
         for trial in self.stored:
             expected = trial.ending.files.get(f"{table}.parquet") if trial.ending else None
-            if expected is None or trial.status == "damaged":
+            if trial.ending is None or trial.status == "damaged":
                 continue
-            try:
-                data = _read_bytes(trial.path / f"{table}.parquet") or b""
-                if hashlib.sha256(data).hexdigest() != expected:
-                    raise ValueError("the checksum does not match")
-                content = pyarrow.parquet.ParquetFile(pa.BufferReader(data)).read()
-                read.append((trial, content.select(schema.names).cast(schema)))
-            except (ValueError, KeyError, OSError):  # pyarrow's own errors are among these
+            data = read_bytes(trial.path / f"{table}.parquet") or b""
+            content = _rows(data, schema)
+            if content is None:
                 self._mark_damaged(trial, f"{table}.parquet")
+            elif hashlib.sha256(data).hexdigest() != expected:
+                self._mark_damaged(trial, f"{table}.parquet", _MIXED)
+            else:
+                read.append((trial, content))
         rows = pa.concat_tables([content for _, content in read]) if read else schema.empty_table()
         counts = [content.num_rows for _, content in read]
         front = pd.DataFrame(
@@ -211,11 +236,8 @@ class Frames:
         repeated = front.iloc[np.repeat(np.arange(len(front)), counts)].reset_index(drop=True)
         return pd.concat([repeated, rows.to_pandas()], axis=1)
 
-    def _mark_damaged(self, trial: StoredTrial, file: str) -> None:
-        message = (
-            f"{trial.path / file} is damaged or missing; "
-            f"remove the folder {trial.path} and run the same command again"
-        )
+    def _mark_damaged(self, trial: StoredTrial, file: str, cause: str = _LOST) -> None:
+        message = f"{trial.path / file} {cause}; remove that folder and run the same command again"
         self.damaged[self._relative(trial)] = message
         self._problem(message)
 
@@ -292,24 +314,36 @@ def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield prefix + key, value
 
 
-def _read_bytes(path: Path) -> bytes | None:
+def _is_at_home(document: Mapping[str, Any], path: Path) -> bool:
+    """Whether a trial lies where the store puts it, so that a moved copy does not count twice."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise FolderError(f"cannot read {path}: {error.strerror}; make it readable") from None
+        identity = msgspec.convert(document, TrialIdentity)
+        place = (encode_name(identity.label), encode_name(identity.env), f"seed-{identity.seed}")
+    except (msgspec.ValidationError, UsageError):
+        return False
+    return (path.parent.parent.name, path.parent.name, path.name.rpartition("-")[0]) == place
 
 
 def _read_named(path: Path, digest: str) -> dict[str, Any] | None:
     """Give a JSON document that is named after its content; ``None`` where the two do not match."""
-    data = _read_bytes(path)
     try:
-        document = json.loads(data or b"")
+        document = json.loads(read_bytes(path) or b"")
         whole = isinstance(document, dict) and content_hash(document) == digest
-    except (ValueError, UsageError):
+    except (ValueError, RecursionError):
         return None
     return document if whole else None
+
+
+def _rows(data: bytes, schema: pa.Schema) -> pa.Table | None:
+    """Give the rows of a Parquet file, or ``None`` where it is not one of this schema."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        content = pyarrow.parquet.ParquetFile(pa.BufferReader(data)).read()
+        return content.select(schema.names).cast(schema)
+    except (ValueError, KeyError, OSError, pa.ArrowException):
+        return None
 
 
 def _dtype(kind: str) -> Any:
