@@ -42,3 +42,14 @@ def prepare(device: str) -> None:
         torch.backends.cudnn.deterministic = True
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
+
+
+def device_name(device: str) -> str:
+    """Give the name of a CUDA device, as in ``NVIDIA H100``; empty for another device."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
+
+
+def device_names() -> list[str]:
+    """Give the names of all CUDA devices that torch can use."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [device_name(f"cuda:{index}") for index in range(count)]

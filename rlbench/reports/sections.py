@@ -195,9 +195,15 @@ def provenance(results: Any) -> Section | None:
     if not results.experiments:
         return None
     commands = list(dict.fromkeys(one["command"] for one in results.experiments if one.get("command")))
+    titles = {
+        "Request": "request",
+        "Versions": "versions",
+        "Machine": "machine",
+        "Environment variables": "environment",
+        "Working folder": "git",
+    }
     tables = [
-        (title, _together([one.get(key, {}) for one in results.experiments]))
-        for title, key in (("Request", "request"), ("Versions", "versions"), ("Machine", "machine"))
+        (title, _together([one.get(key, {}) for one in results.experiments])) for title, key in titles.items()
     ]
     return Section(fragment("provenance.html", commands=commands, tables=tables))
 

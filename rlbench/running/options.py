@@ -48,6 +48,10 @@ class Options:
 
 _TABLES = {"set": "settings", "env-set": "env_settings"}
 _SCALARS = [item.name for item in fields(Options) if item.name not in ("settings", "env_settings", "origins")]
+_TABLE_VARIABLES = {"RLBENCH_SET": "settings", "RLBENCH_ENV_SET": "env_settings"}
+
+VARIABLES = ("RLBENCH_CONFIG", *_TABLE_VARIABLES, *(f"RLBENCH_{name.upper()}" for name in _SCALARS))
+"""Every environment variable that sets an option."""
 
 
 def resolve_options(
@@ -105,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _variables(environ: Mapping[str, str]) -> dict[str, Any]:
     found = {name: environ.get(f"RLBENCH_{name.upper()}") for name in _SCALARS}
     layer: dict[str, Any] = {name: value for name, value in found.items() if value}
-    for variable, name in (("RLBENCH_SET", "settings"), ("RLBENCH_ENV_SET", "env_settings")):
+    for variable, name in _TABLE_VARIABLES.items():
         if environ.get(variable):
             layer[name] = [part.strip() for part in environ[variable].split(";") if part.strip()]
     return layer

@@ -1,14 +1,47 @@
-"""With which versions, on which machine: what results carry beside their identity."""
+"""With which versions, on which machine: what results carry beside their identity.
+
+Nothing here depends on the moment: the same request by the same versions on the same machine gives the
+same document. What is taken is listed, never whatever happens to be there.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
+from rlbench.discovery import ALLOW_LIST
 from rlbench.plugins import Catalogue
+from rlbench.running.options import VARIABLES
+
+THREADS_PER_WORKER = 1
 
 _PACKAGES = ("rlbench", "torch", "numpy", "gymnasium", "pandas", "pyarrow")
+_BITS_DEPEND_ON = ("torch", "numpy", "gymnasium")
+_VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "MKL_CBWR",
+    "MKL_NUM_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "PYTHONOPTIMIZE",
+)
+_CREDENTIALS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
+_CAPABILITIES = (  # torch's words for them, and the flags that it asks for
+    ("AVX512", {"avx512f", "avx512vl", "avx512bw", "avx512dq", "fma"}),
+    ("AVX2", {"avx2", "fma"}),
+)
+_PATIENCE_SECONDS = 5.0
 
 
 def versions(catalogue: Catalogue) -> dict[str, str]:
@@ -23,25 +56,77 @@ def versions(catalogue: Catalogue) -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, str | int | None]:
-    """Give the platform, the processor and the number of cores."""
+def packages() -> dict[str, str]:
+    """Give the version of every installed distribution, as Python would import it."""
+    found: dict[str, str] = {}
+    for distribution in metadata.distributions():
+        try:
+            found.setdefault(distribution.name, distribution.version)
+        except Exception:  # a broken installation is pip's business
+            continue
+    return {name: version for name, version in sorted(found.items()) if name and version}
+
+
+def machine() -> dict[str, Any]:
+    """Give the platform, the processor and what it can do, the cores, and the graphics cards."""
     return {
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": _cpu_field("model name") or platform.processor(),
+        "capability": _capability(),
         "cores": usable_cores(),
+        "threads_per_worker": THREADS_PER_WORKER,
+        "gpus": _gpus(),
     }
 
 
 def fingerprint(device: str) -> dict[str, str]:
     """Give what bits depend on beside the trial: a checkpoint is continued only where all of it matches."""
-    names = ("torch", "numpy", "gymnasium")
-    return {
-        **{name: metadata.version(name) for name in names},
+    found = {
+        **{name: metadata.version(name) for name in _BITS_DEPEND_ON},
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": _cpu_field("model name") or platform.processor(),
+        "capability": _capability(),
         "device": device,
     }
+    if device != "cpu":
+        from rlbench.kit.devices import device_name
+
+        found["gpu"] = device_name(device)
+    return found
+
+
+def variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Give those environment variables that decide what is run or how it computes.
+
+    Not every ``RLBENCH_...``: a plugin may keep a password there.
+    """
+    own = {*VARIABLES, ALLOW_LIST}
+    return {name: environ[name] for name in sorted(environ) if name in own or name in _VARIABLES}
+
+
+def git_state(folder: Path | None = None) -> dict[str, Any]:
+    """Give the commit of the working folder and whether tracked files differ from it; empty without git.
+
+    Files that git does not track do not count: a run's own results would be among them.
+    """
+    commit = _output(["git", "rev-parse", "--verify", "HEAD"], folder)
+    if not commit:
+        return {}
+    command = ["git", "-c", "core.fsmonitor=false", "status", "--porcelain", "--untracked-files=no"]
+    changes = _output(command, folder)
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def without_credentials(value: Any) -> Any:
+    """Give a tree of JSON values with user names and passwords cut out of every URL."""
+    if isinstance(value, str):
+        return _CREDENTIALS.sub(r"\1", value)
+    if isinstance(value, Mapping):
+        return {without_credentials(key): without_credentials(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_credentials(one) for one in value]
+    return value
 
 
 def usable_cores() -> int:
@@ -51,9 +136,47 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _processor() -> str:
+def _capability() -> str:
+    """Name the vector instructions as torch does, without importing it; empty where nobody tells."""
+    flags = set(_cpu_field("flags").split())
+    if not flags:
+        return ""
+    return next((name for name, needed in _CAPABILITIES if needed <= flags), "DEFAULT")
+
+
+def _cpu_field(name: str) -> str:
+    """Give what the system says of the first core; empty where it does not."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith(name))
     except (OSError, StopIteration):
-        return platform.processor()
+        return ""
+
+
+def _gpus() -> list[str]:
+    """Give ``NAME, driver VERSION`` of every NVIDIA card; none where its tool is not there."""
+    found = _output(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"])
+    rows = [line.rpartition(",") for line in (found or "").splitlines()]
+    return [f"{name.strip()}, driver {driver.strip()}" for name, comma, driver in rows if comma]
+
+
+def _output(command: list[str], folder: Path | None = None) -> str | None:
+    """Give what a program says; ``None`` where it is not there, fails or takes too long."""
+    program = shutil.which(command[0])
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            [program, *command[1:]],
+            cwd=folder,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -9,14 +9,23 @@ from typing import Any
 
 from rlbench import api
 from rlbench.plugins import Catalogue
-from rlbench.results.records import TrialIdentity
+from rlbench.results.records import SCHEMA_VERSION, TrialIdentity
 from rlbench.results.store import Store
 from rlbench.running.cohort import Cohort, Pending, form, pack
 from rlbench.running.events import AnyEvent, Ended, NotReplayable, Progress, Started
 from rlbench.running.ledger import Ledger
 from rlbench.running.plan import Plan
 from rlbench.running.progress import Reporter
-from rlbench.running.provenance import fingerprint, machine, usable_cores, versions
+from rlbench.running.provenance import (
+    fingerprint,
+    git_state,
+    machine,
+    packages,
+    usable_cores,
+    variables,
+    versions,
+    without_credentials,
+)
 from rlbench.running.trackers import Trackers
 
 
@@ -62,9 +71,14 @@ class Runner:
             self._store.lock(),
             Trackers.open(options.trackers, self._catalogue, self._store.root) as trackers,
         ):
-            self._ledger = Ledger(self._store, trackers, fingerprint(self._plan.device), machine())
+            host = machine()
+            self._ledger = Ledger(self._store, trackers, fingerprint(self._plan.device), host)
             missing = self.missing()
-            self._store.write_experiment(self._document())
+            self._store.write_experiment(self._document(host))
+            waiting = {trial.hash for trial in missing}
+            for trial in self._plan.trials:
+                if trial.hash not in waiting:
+                    self._store.tidy(trial)
             limits = api.Limits(
                 jobs=options.jobs or usable_cores(),
                 stall_seconds=options.stall_limit,
@@ -137,17 +151,33 @@ class Runner:
             )
         ]
 
-    def _document(self) -> dict[str, Any]:
+    def _document(self, host: dict[str, Any]) -> dict[str, Any]:
+        """Give the request and what it was resolved to: the same again for the same request here.
+
+        The trials come arm by arm, each with the request's seeds in their order.
+        """
         plan = self._plan
         options = plan.options
         request = {name: getattr(options, name) for name in options.__dataclass_fields__ if name != "origins"}
-        return {
+        trials = {(trial.label, trial.env): trial for trial in plan.trials}
+        owners = [trials[arm.label, arm.env] for arm in plan.arms]
+        document = {
             "request": request | {"device": plan.device},
             "origins": options.origins,
-            "algorithms": [arm._asdict() for arm in plan.arms],
+            "algorithms": [
+                {**arm._asdict(), "distribution": owner.distribution, "version": owner.version}
+                for arm, owner in zip(plan.arms, owners, strict=True)
+            ],
             "unsupported": [row._asdict() for row in plan.unsupported],
-            "trials": [trial.hash for trial in plan.trials],
             "versions": versions(self._catalogue),
-            "machine": machine(),
+            "packages": packages(),
+            "machine": host,
+            "environment": variables(),
+            "git": git_state(),
             "command": self._command,
+        }
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **without_credentials(document),
+            "trials": [trial.hash for trial in plan.trials],
         }

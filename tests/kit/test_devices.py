@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rlbench import api
-from rlbench.kit.devices import prepare, resolve_device
+from rlbench.kit.devices import device_name, device_names, prepare, resolve_device
 
 
 @pytest.fixture
@@ -53,3 +53,12 @@ def test_a_word_that_is_no_device(cuda_devices, name):
 def test_a_worker_computes_with_one_thread():
     prepare("cpu")
     assert torch.get_num_threads() == 1
+
+
+def test_devices_have_the_names_that_torch_gives_them(cuda_devices, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device[-1]}")
+    cuda_devices(2)
+    assert device_names() == ["card 0", "card 1"]
+    assert (device_name("cuda:1"), device_name("cpu")) == ("card 1", "")
+    cuda_devices(0)
+    assert device_names() == []
