@@ -1,1 +1,7 @@
-"""Building blocks for torch algorithms that train all seeds of a cohort as one computation."""
+"""Building blocks for torch algorithms that train all seeds of a cohort as one computation.
+
+``streams``: random numbers by purpose. ``encoding``: observations to features. ``parameters``, ``networks``:
+the weights of all seeds and the layers that use them. ``distributions``, ``actors``: stochastic policies.
+``replay``, ``rollouts``, ``episodes``: what was experienced. ``returns``, ``schedules``, ``optimisation``: what
+an update needs. ``diagnostics``, ``states``: what a learner reports and keeps. ``devices``: where it computes.
+"""

@@ -101,12 +101,15 @@ class RMSprop(_Optimizer):
         """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
         square = self._moments["square"]
         gradients, values = self._parameters.gradients, self._parameters.values
+        if mask is None:
+            square.mul_(self._alpha).addcmul_(gradients, gradients, value=1.0 - self._alpha)
+            values.addcdiv_(gradients, square.sqrt().add_(self._eps), value=-learning_rate)
+            return
+        chosen = self._chosen(mask)  # [R, 1]
         fresh = (square * self._alpha).addcmul_(gradients, gradients, value=1.0 - self._alpha)
-        if mask is not None:
-            fresh = torch.where(self._chosen(mask), fresh, square)
-        square.copy_(fresh)
+        square.copy_(torch.where(chosen, fresh, square))
         moved = values.addcdiv(gradients, fresh.sqrt_().add_(self._eps), value=-learning_rate)
-        values.copy_(moved if mask is None else torch.where(self._chosen(mask), moved, values))
+        values.copy_(torch.where(chosen, moved, values))
 
 
 Optimizer = Adam | RMSprop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -11,6 +12,7 @@ from gymnasium import spaces
 from rlbench import api
 from rlbench.algorithms.a2c import A2C, A2CConfig
 from rlbench.algorithms.dqn import DQN, DQNConfig
+from rlbench.algorithms.plugin import presets
 from rlbench.algorithms.reinforce import Reinforce, ReinforceConfig
 
 QUICK = {"learning_starts": 6, "train_freq": 2, "target_update_interval": 8, "buffer_size": 60}
@@ -155,3 +157,14 @@ def test_policy_gradients_name_actions_they_cannot_take(lab, learner):
     factory, config = LEARNERS[learner]
     with pytest.raises(api.UsageError, match="MultiDiscrete"):
         factory(lab.task(spaces.Discrete(2), spaces.MultiDiscrete([2, 2])), config, lab.rngs([0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "config"), [("dqn", DQNConfig), ("a2c", A2CConfig), ("reinforce", ReinforceConfig)]
+)
+def test_every_preset_is_a_valid_configuration(name, config):
+    settings = presets(name)
+    assert "CartPole-v1" in settings
+    for given in settings.values():
+        assert set(given) <= set(config.__dataclass_fields__)
+        msgspec.convert(given, config)
