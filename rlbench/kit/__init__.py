@@ -2,6 +2,6 @@
 
 ``streams``: random numbers by purpose. ``encoding``: observations to features. ``parameters``, ``networks``:
 the weights of all seeds and the layers that use them. ``distributions``, ``actors``: stochastic policies.
-``replay``, ``rollouts``, ``episodes``: what was experienced. ``returns``, ``schedules``, ``optimisation``: what
-an update needs. ``diagnostics``, ``states``: what a learner reports and keeps. ``devices``: where it computes.
+``replay``, ``rollouts``, ``episodes``: experience. ``returns``, ``schedules``, ``optimisation``: what
+an update needs. ``diagnostics``, ``states``: what a learner reports and keeps. ``devices``: where it runs.
 """
