@@ -15,19 +15,23 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from rlbench.results.files import write_atomically
+from rlbench.results.files import write_atomically, write_errors
 from rlbench.results.store import checkpoint_path
 
 _ARRAY = "array"
 
 
 def write(folder: Path, step: int, state: Mapping[str, Any]) -> str:
-    """Write the state of the trial in ``folder`` at ``step``; give the file's sha256."""
+    """Write the state of the trial in ``folder`` at ``step``; give the file's sha256.
+
+    Raises ``FolderError`` where it cannot be written.
+    """
     tensors: dict[str, np.ndarray] = {}
     tree = _flatten(state, tensors)
     data = save(tensors, metadata={"tree": json.dumps(tree)})
     path = checkpoint_path(folder, step)
-    path.parent.mkdir(exist_ok=True)
+    with write_errors(path.parent):
+        path.parent.mkdir(exist_ok=True)
     write_atomically({path: data})
     return hashlib.sha256(data).hexdigest()
 

@@ -75,6 +75,12 @@ class Checkpointed(Event, frozen=True):
     clock: dict[str, float]
 
 
+class NotCheckpointed(Event, frozen=True):
+    """Checkpoints could not be written, most likely for want of space; the cohort goes on without them."""
+
+    reason: str
+
+
 class NotReplayable(Event, frozen=True):
     """A checkpoint's episodes could not be replayed to where they stood: its trials must start again."""
 
@@ -111,6 +117,7 @@ AnyEvent = (
     | Diagnostics
     | Finished
     | Checkpointed
+    | NotCheckpointed
     | NotReplayable
     | Stopped
     | Progress

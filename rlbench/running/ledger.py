@@ -10,8 +10,16 @@ from typing import Any
 from rlbench.results.records import Outcome, TrialIdentity
 from rlbench.results.store import COLUMNS, Store, Table, TrialWriter
 from rlbench.running.cohort import Pending
-from rlbench.running.events import AnyEvent, Checkpointed, Diagnostics, Episodes, Evaluated, Finished
-from rlbench.running.trackers import Trackers
+from rlbench.running.events import (
+    AnyEvent,
+    Checkpointed,
+    Diagnostics,
+    Episodes,
+    Evaluated,
+    Finished,
+    NotCheckpointed,
+)
+from rlbench.running.trackers import Trackers, logger
 
 
 @dataclass
@@ -92,6 +100,8 @@ class Ledger:
                 entry = self._open[event.trial]
                 clock = {**event.clock, "attempts": entry.attempts, "points": entry.points}
                 entry.writer.commit(event.step, event.sha256, clock, self._fingerprint)
+            case NotCheckpointed():
+                logger.warning("no checkpoint was made, and the run goes on: %s", event.reason)
             case Finished():
                 self._end(event.trial, event.status, event.step, event.weights, event.timing, event.error)
 

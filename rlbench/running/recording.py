@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from rlbench.api import Policy
+from rlbench.api import FolderError, Policy
 from rlbench.results.records import Outcome
 from rlbench.results.store import Store
 from rlbench.running.checkpoint import write
@@ -22,6 +22,7 @@ from rlbench.running.events import (
     Episodes,
     Evaluated,
     Finished,
+    NotCheckpointed,
     Progress,
 )
 
@@ -135,11 +136,17 @@ class Recorder:
         return self._stopping() or 0 < self._checkpoint_seconds <= waited
 
     def checkpoint(self, step: int, states: Sequence[Mapping[str, Any]]) -> None:
-        """Write the states of the running trials; raises :class:`StopRequested` if the cohort should stop."""
-        for index in sorted(self._running):
-            self._flush(index)
-            sha256 = write(self._folders[index], step, states[index])
-            self._emit(Checkpointed(self._hashes[index], step, sha256, self._clock()))
+        """Write the states of the running trials; raises :class:`StopRequested` if the cohort should stop.
+
+        Where that fails, training goes on: a disk that is full now may have space again at the next one.
+        """
+        try:
+            for index in sorted(self._running):
+                self._flush(index)
+                sha256 = write(self._folders[index], step, states[index])
+                self._emit(Checkpointed(self._hashes[index], step, sha256, self._clock()))
+        except FolderError as error:
+            self._emit(NotCheckpointed(str(error)))
         self._saved = time.perf_counter()
         if self._stopping():
             raise StopRequested
