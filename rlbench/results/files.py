@@ -11,13 +11,14 @@ from pathlib import Path
 
 from rlbench.api import FolderError
 
-_CURES = {
+CURES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some of your quota",
     errno.EROFS: "make it writable",
     errno.EACCES: "make it writable",
     errno.EPERM: "make it writable",
 }
+"""What to do about an ``OSError``, by its number."""
 
 
 def read_bytes(path: Path) -> bytes | None:
@@ -36,7 +37,7 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cure = _CURES.get(error.errno or 0, "mend that")
+        cure = CURES.get(error.errno or 0, "mend that")
         raise FolderError(
             f"cannot write {path}: {error.strerror or error}; {cure} and run the same command again"
         ) from error

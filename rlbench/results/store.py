@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ import numpy as np
 
 from rlbench.api import FolderError, UsageError
 from rlbench.results.files import (
+    CURES,
     make_folder,
     read_bytes,
     remove,
@@ -62,6 +64,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 CHECKPOINTS_KEPT = 2
 """A damaged checkpoint falls back to the one before it."""
 
+LOCK = ".lock"
+
+LOCK_SECONDS = 0.5
+"""How long a run waits for a lock that somebody merely looks at."""
+
 _LINE_HEAD = b'{"crc":"%08x","columns":'
 
 
@@ -80,18 +87,24 @@ class Store:
             probe.unlink()
         except (OSError, ValueError) as error:  # ValueError: a null character in the name
             cause = getattr(error, "strerror", None) or error
+            cure = CURES.get(getattr(error, "errno", None) or 0)
             raise UsageError(
-                f"cannot write to {self.root}: {cause}; choose another folder with --out"
+                f"cannot write to {self.root}: {cause}; "
+                f"{cure + ', or ' if cure else ''}choose another folder with --out"
             ) from None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder as its only writer; ``FolderError`` if somebody else does. A kill releases it."""
-        path = self.root / ".lock"
-        lock = filelock.FileLock(path, blocking=False)
+        """Hold the folder as its only writer; ``FolderError`` if somebody else does. A kill releases it.
+
+        The time of the file ``.lock`` says since when.
+        """
+        path = self.root / LOCK
+        lock = filelock.FileLock(path, timeout=LOCK_SECONDS)
         with write_errors(path):
             try:
                 lock.acquire()
+                os.utime(path)
             except filelock.Timeout:
                 raise FolderError(
                     f"another run is writing to {self.root}; "
@@ -101,6 +114,25 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def locked_since(self) -> float | None:
+        """Give when the run began that is writing to the folder now; ``None`` where there is none.
+
+        It looks for a moment whether the lock could be shared: too short to keep a run from starting.
+        """
+        try:
+            descriptor = os.open(self.root / LOCK, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.fstat(descriptor).st_mtime
+        except OSError:  # a file system without locks: nobody can tell
+            return None
+        finally:
+            os.close(descriptor)
+        return None
 
     def folder(self, identity: TrialIdentity) -> Path:
         """Give the folder of a trial, which may not exist yet."""
@@ -147,6 +179,7 @@ class Store:
                 if path.exists():
                     os.truncate(path, length)
             _remove_checkpoints(folder, lambda step: step > checkpoint.step)
+            os.utime(folder)  # its time says since when the trial has been running
             document, path = readable_json(identity.document()), folder / "trial.json"
             if not path.is_file() or path.read_bytes() != document:
                 write_atomically({path: document})
