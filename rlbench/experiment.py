@@ -81,15 +81,10 @@ class Results:
         self._frames.check_weights()
         return self._frames.problems
 
-    @cached_property
+    @property
     def unsupported(self) -> list[dict[str, str]]:
         """What was asked for and cannot be: ``algorithm, env, reason``."""
-        rows = {
-            tuple(str(row.get(key, "")) for key in ("algorithm", "env", "reason"))
-            for experiment in self.experiments
-            for row in experiment.get("unsupported", [])
-        }
-        return [dict(zip(("algorithm", "env", "reason"), row, strict=True)) for row in sorted(rows)]
+        return self._frames.unsupported
 
     @cached_property
     def missing(self) -> int:

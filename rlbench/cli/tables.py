@@ -28,11 +28,17 @@ def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> No
         click.echo(f"report: {report}")
 
 
+def printable(text: str) -> str:
+    """Give stored text without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def print_scores(results: Results, console: Console) -> None:
     """Print scores by environment, then everything that has no score, with its reason."""
     from rich.text import Text
 
     from rlbench.reports.numbers import count
+    from rlbench.running.overview import last_line
 
     scores = results.scores()
     for env, rows in scores.groupby("env", sort=True):
@@ -43,7 +49,7 @@ def print_scores(results: Results, console: Console) -> None:
         console.print(Text(f"* weak interval: {reasons}", style="dim"))
     trials = results.trials
     for trial in trials[trials["status"] != "finished"].itertuples():
-        cause = str(trial.error).strip().splitlines()[-1] if isinstance(trial.error, str) else ""
+        cause = last_line(trial.error if isinstance(trial.error, str) else "")
         line = f"{trial.status}: {trial.algorithm} on {trial.env}, seed {trial.seed}"
         console.print(Text(line + (f": {cause}" if cause else ""), style="yellow"))
     for row in results.unsupported:

@@ -167,6 +167,16 @@ class Frames:
             documents.append(document)
         return documents
 
+    @cached_property
+    def unsupported(self) -> list[dict[str, str]]:
+        """What was asked for and cannot be: ``algorithm, env, reason``."""
+        rows = {
+            tuple(str(row.get(key, "")) for key in ("algorithm", "env", "reason"))
+            for experiment in self.experiments
+            for row in experiment.get("unsupported", [])
+        }
+        return [dict(zip(("algorithm", "env", "reason"), row, strict=True)) for row in sorted(rows)]
+
     def timing(self, trial: StoredTrial) -> _Timing:
         """Give the times of a trial that ended; empty where ``timing.json`` is damaged or not there."""
         if trial.ending is None:

@@ -180,3 +180,8 @@ def _output(command: list[str], folder: Path | None = None) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Give ``{name: (then, now)}`` for everything that ``now`` tells and ``then`` told otherwise, or not."""
+    return {name: (then.get(name), value) for name, value in now.items() if then.get(name) != value}
