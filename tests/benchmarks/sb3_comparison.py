@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def train(job: dict[str, Any]) -> tuple[str, float]:
         Monitor(gymnasium.make(job["env"])),
         eval_freq=max(steps // job["points"] // n_envs, 1),
         n_eval_episodes=job["episodes"],
+        log_path=tempfile.mkdtemp(dir="."),  # without one it keeps no results
         verbose=0,
     )
     model.learn(steps, callback=evaluate)
