@@ -154,7 +154,6 @@ class Store:
         with write_errors(folder):
             make_folder(folder)
             remove(folder / "status.json")  # first: without it nothing else counts
-            _remove_checkpoints(folder, lambda step: True)  # then what else a trial could go on from
             for entry in folder.iterdir():
                 remove(entry)
         write_atomically({folder / "trial.json": readable_json(identity.document())})

@@ -123,17 +123,8 @@ def unfinished(job) -> State:
     return found[0]
 
 
-def from_checkpoints(job, monkeypatch) -> State:
-    return unfinished(job)
-
-
-def from_elsewhere(job, monkeypatch) -> State:
-    with monkeypatch.context() as patch:
-        patch.setattr(runner, "fingerprint", lambda device: {"processor": "another"})
-        return unfinished(job)
-
-
-def from_failures(job, monkeypatch) -> State:
+def failed(job) -> State:
+    """A folder whose trials have failed."""
     store = Store(job[0].folder)
     for trial in job[0].trials:
         writer = store.begin(trial)
@@ -143,15 +134,20 @@ def from_failures(job, monkeypatch) -> State:
 
 
 @pytest.mark.parametrize("end", ["killed", "crashed, names lost"])
-@pytest.mark.parametrize("begin", [from_checkpoints, from_elsewhere, from_failures])
-def test_nor_does_an_end_while_a_run_continues_restarts_or_tries_again(
-    job, expected, begin, end, monkeypatch
+@pytest.mark.parametrize(
+    ("begin", "machines"), [(unfinished, "aaa"), (unfinished, "aba"), (unfinished, "abb"), (failed, "aaa")]
+)
+def test_nor_does_an_end_while_a_run_continues_restarts_on_another_machine_or_tries_again(
+    job, expected, begin, machines, end, monkeypatch
 ):
+    first, second, third = ({"processor": name} for name in machines)
     folder = Path(job[0].folder)
     restore({}, folder)
-    state = begin(job, monkeypatch)
-    restore(state, folder)
+    monkeypatch.setattr(runner, "fingerprint", lambda device: first)
+    restore(begin(job), folder)
+    monkeypatch.setattr(runner, "fingerprint", lambda device: second)
     moments = record(job, ENDS[end], monkeypatch)
+    monkeypatch.setattr(runner, "fingerprint", lambda device: third)
     for moment, state, ended in moments[: len(moments) // 3]:  # until it is as in any other run
         continue_from(job, moment, state, ended, expected)
 
