@@ -251,11 +251,9 @@ class TrialWriter:
         with write_errors(self.folder):
             _remove_checkpoints(self.folder, lambda found: found < kept[0])
 
-    def keep_log(self, text: str) -> str:
-        """Keep the end of what a failed trial's worker printed as ``log.txt``; give its path."""
-        path = self.folder / "log.txt"
-        write_atomically({path: text.encode()})
-        return str(path)
+    def keep_log(self, text: str) -> None:
+        """Keep the end of what a failed trial's worker printed as ``log.txt``."""
+        write_atomically({self.folder / "log.txt": text.encode()})
 
     def finish(
         self,

@@ -113,7 +113,8 @@ class Ledger:
         """Record a trial as failed, with the end of what its worker printed beside it."""
         self._open[trial.hash] = _Entry(trial, self._store.begin(trial), self._attempts[trial.hash])
         if log.strip():
-            error = f"{error.rstrip()}\n(its output: {self._open[trial.hash].writer.keep_log(log)})"
+            self._open[trial.hash].writer.keep_log(log)
+            error = f"{error.rstrip()}\n(its output: trials/{trial.folder}/log.txt)"
         self._end(trial.hash, "failed", 0, None, {}, error)
 
     def _end(
