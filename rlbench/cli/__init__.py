@@ -26,6 +26,7 @@ VERBS = {
         "rlbench.cli.report", "Write the report of a results folder again, from what is stored alone."
     ),
     "status": Verb("rlbench.cli.status", "Show what is finished, running, failed, missing or stale."),
+    "verify": Verb("rlbench.cli.verify", "Run stored trials again and compare every number, bit by bit."),
     "plugins": Verb("rlbench.cli.plugins", "List plugins, what they provide, and what is wrong with them."),
 }
 NO_PLUGINS = "rlbench.no_plugins"
