@@ -22,10 +22,13 @@ CURES = {
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """Give a file's content, ``None`` where there is none; ``FolderError`` where it cannot be read."""
+    """Give a file's content, ``None`` where there is no such file.
+
+    Raises ``FolderError`` where it cannot be read: that may pass, and is no reason to write it anew.
+    """
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
     except OSError as error:
         raise FolderError(f"cannot read {path}: {error.strerror}; make it readable") from None

@@ -204,8 +204,9 @@ class Frames:
             self._mark_damaged(trial, "trial.json")
         else:
             check_schema(document, path / "trial.json")
-            trial.document = document
-            if not _is_at_home(document, path):
+            if _is_at_home(document, path):
+                trial.document = document
+            else:
                 self._mark_damaged(trial, "trial.json", "is not of this folder, which was moved or renamed")
         if ending is not None:
             trial.ending, trial.status, trial.error = ending, ending.status, ending.error
