@@ -28,6 +28,7 @@ VERBS = {
     "status": Verb("rlbench.cli.status", "Show what is finished, running, failed, missing or stale."),
     "verify": Verb("rlbench.cli.verify", "Run stored trials again and compare every number, bit by bit."),
     "plugins": Verb("rlbench.cli.plugins", "List plugins, what they provide, and what is wrong with them."),
+    "doctor": Verb("rlbench.cli.doctor", "Look for what would keep a run from going well, and say the cure."),
 }
 NO_PLUGINS = "rlbench.no_plugins"
 
