@@ -24,6 +24,9 @@ from rlbench.running.server import FORKED, HEADER, NOTE
 WATCH_SECONDS = 0.5
 """How often workers are checked for stalls and memory, and the wish to stop is noticed."""
 
+SERVER_STARTS = 10
+"""How often in a row the process that starts workers may be killed before the run gives up."""
+
 LOG_BYTES = 64 * 1024
 """How much of a worker's output is kept: the end."""
 
@@ -209,7 +212,7 @@ class LocalExecutor:
                     worker.close(descriptor)
 
     def _start(self, cohort: Cohort) -> None:
-        for _ in range(2):
+        for _ in range(SERVER_STARTS):
             if self._server is None:
                 self._server = _Server()
             try:
