@@ -164,10 +164,10 @@ class _Server:
             note += chunk
         return NOTE.unpack(note)
 
-    def close(self) -> None:
-        """End the server, which ends its workers."""
+    def close(self) -> int:
+        """End the server, which ends its workers; give its exit code, negative for a signal."""
         self.control.close()
-        self._process.wait()
+        return self._process.wait()
 
 
 class LocalExecutor:
@@ -218,7 +218,8 @@ class LocalExecutor:
             try:
                 worker, exits = self._server.start(cohort)
             except OSError:
-                self._lose_server()
+                if self._lose_server() >= 0:  # it was not killed, it failed
+                    break
                 continue
             self._workers.append(worker)
             for note in exits:
@@ -247,14 +248,15 @@ class LocalExecutor:
             if worker.pid == pid:
                 worker.exit_code = code
 
-    def _lose_server(self) -> None:
-        """The server was killed, and the kernel has killed its workers with it."""
+    def _lose_server(self) -> int:
+        """The server has ended, and the kernel has killed its workers with it; give its exit code."""
         assert self._server is not None
-        self._server.close()
+        code = self._server.close()
         self._server = None
         for worker in self._workers:
             worker.kill("was killed with the process that starts workers")
             worker.exit_code = -signal.SIGKILL if worker.exit_code is None else worker.exit_code
+        return code
 
     def _watch(self) -> None:
         now, limits = time.monotonic(), self._limits
