@@ -26,7 +26,7 @@ VERBS = {
         "rlbench.cli.report", "Write the report of a results folder again, from what is stored alone."
     ),
     "status": Verb("rlbench.cli.status", "Show what is finished, running, failed, missing or stale."),
-    "verify": Verb("rlbench.cli.verify", "Run stored trials again and compare every number, bit by bit."),
+    "verify": Verb("rlbench.cli.verify", "Run trials of a results folder again, and compare every number."),
     "plugins": Verb("rlbench.cli.plugins", "List plugins, what they provide, and what is wrong with them."),
     "doctor": Verb("rlbench.cli.doctor", "Look for what would keep a run from going well, and say the cure."),
 }
