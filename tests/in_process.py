@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,9 @@ EXECUTOR = '''
 
 @pytest.fixture
 def lockstep(distribution: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install the executor; and let requests say little, for what they say takes longer than these runs."""
+    """Install the executor; leave out what takes longer than these runs: long requests and real syncs."""
     distribution("lockstep", {"lockstep": "lockstep"}, {"lockstep.py": EXECUTOR})
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(Runner, "_document", lambda *_: {"schema_version": 1, "command": "a test"})
 
 

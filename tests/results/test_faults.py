@@ -27,9 +27,8 @@ KINDS = {"create", "write", "tear", "fsync", "rename", "mkdir"}  # what takes sp
 
 
 @pytest.fixture
-def job(lockstep, tmp_path, monkeypatch):
-    """Two trials in one cohort, with three checkpoints each; nothing is really synced, which takes long."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+def job(lockstep, tmp_path):
+    """Two trials in one cohort, with three checkpoints each."""
     folder = tmp_path / "run"
     folder.mkdir()
     return plan_for(folder, steps=3)
