@@ -48,6 +48,9 @@ def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[In
             )
         )
         for path, text in files.items():
+            module = sys.modules.get(Path(path).parts[0].removesuffix(".py"))
+            origin = Path(getattr(module, "__file__", None) or root)
+            assert origin.is_relative_to(tmp_path), f"{origin} is imported already; give {path} another name"
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(dedent(text), encoding="utf-8")
         if root not in folders:

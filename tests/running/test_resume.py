@@ -92,7 +92,7 @@ def run(folder: Path, algorithm: str, env: str, seeds: list[int], jobs: int, cal
 
 @pytest.fixture
 def in_process(distribution, environments):
-    distribution("in-process", {"in-process": "in_process"}, {"in_process.py": IN_PROCESS})
+    distribution("in-process", {"in-process": "executor_here"}, {"executor_here.py": IN_PROCESS})
 
 
 @pytest.mark.parametrize("env", ["CartPole-v1", "Chase-v0"])

@@ -233,7 +233,7 @@ def test_an_executor_from_a_plugin_runs_the_same_cohorts_to_the_same_bits(plugin
     example = package.hookspecs.rlbench_executors.__doc__.split(">>> import", 1)[1]
     lines = ("import" + example).splitlines()
     code = "\n".join(line.strip()[4:] if line.strip()[:3] in (">>>", "...") else line for line in lines)
-    distribution("in-process", {"in-process": "in_process"}, {"in_process.py": code})
+    distribution("in-process", {"in-process": "executor_here"}, {"executor_here.py": code})
     here = run(tmp_path, "cautious-batch,random", executor="in-process", out=tmp_path / "here")
     there = run(tmp_path, "cautious-batch,random", out=tmp_path / "there")
     assert len(here.evaluations) == 2 * 2 * 3 * 2
