@@ -10,10 +10,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Discrete
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from rlbench.environments.gymnasium_ids import make_single
 from rlbench.environments.processes import die_with_parent
+from rlbench.environments.spaces import checked_dtype
 
 _PARK = "rlbench.park"
 
@@ -23,6 +25,7 @@ class ParkableEnv(gymnasium.Wrapper):
 
     It begins parked, with an observation of zeros; a reset with the option ``rlbench.park`` parks it again,
     any other reset starts an episode. Infos are dropped: merging them costs more than most environments.
+    Observations that do not fit the space, which gymnasium would cast or refuse without a name, are errors.
     """
 
     def __init__(self, env: gymnasium.Env) -> None:
@@ -30,20 +33,33 @@ class ParkableEnv(gymnasium.Wrapper):
         space = env.observation_space
         self._last: Any = np.zeros(space.shape or (), space.dtype)
         self._parked = True
+        self._shape = self._last.shape
+        self._dtype = self._last.dtype  # of the last observation that was checked
+        self._plain = int if isinstance(space, Discrete) else None  # a type that needs no check
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict]:
         if options and _PARK in options:
             self._parked = True
         else:
             self._last, _ = self.env.reset(seed=seed)
+            self._check(self._last)
             self._parked = False
         return self._last, {}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict]:
         if self._parked:
             return self._last, 0.0, False, False, {}
-        self._last, reward, terminated, truncated, _ = self.env.step(action)
-        return self._last, reward, terminated, truncated, {}
+        obs, reward, terminated, truncated, _ = self.env.step(action)
+        if obs.__class__ is not self._plain and (  # nearly always enough, and costs next to nothing
+            getattr(obs, "dtype", None) is not self._dtype or obs.shape != self._shape
+        ):
+            self._check(obs)
+        self._last = obs
+        return obs, reward, terminated, truncated, {}
+
+    def _check(self, obs: Any) -> None:
+        name = self.env.spec.id if self.env.spec is not None else str(self.env)
+        self._dtype = checked_dtype(obs, self.env.observation_space, name)
 
 
 class GymnasiumVector:

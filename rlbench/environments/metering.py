@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium.vector import SyncVectorEnv
 
 from rlbench.api import BudgetExhausted
+from rlbench.environments.spaces import checked_dtype
 
 
 class Meter:
@@ -81,6 +82,7 @@ class _MeteredEnv(gymnasium.Wrapper):
         self._episode = 0
         self._return = 0.0
         self._length = 0
+        self._name = env.spec.id if env.spec is not None else str(env)
         self.action_space.seed(meter.action_seed(index))
 
     def reset(
@@ -89,11 +91,14 @@ class _MeteredEnv(gymnasium.Wrapper):
         own_seed = self._meter.episode_seed(self._index, self._episode)  # the caller's is ignored on purpose
         self._episode += 1
         self._return, self._length = 0.0, 0
-        return self.env.reset(seed=own_seed, options=options)
+        obs, info = self.env.reset(seed=own_seed, options=options)
+        checked_dtype(obs, self.observation_space, self._name)
+        return obs, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         self._meter.spend()
         obs, reward, terminated, truncated, info = self.env.step(action)
+        checked_dtype(obs, self.observation_space, self._name)
         self._return += float(reward)
         self._length += 1
         if terminated or truncated:

@@ -1,4 +1,4 @@
-"""Which observation and action spaces the harness supports."""
+"""Which observation and action spaces the harness supports, and whether observations keep to theirs."""
 
 from __future__ import annotations
 
@@ -26,6 +26,23 @@ def unsupported_reason(observation_space: Any, action_space: Any) -> str | None:
         elif role == "action" and not np.issubdtype(space.dtype, np.floating):
             return f"the action space {shown} holds {space.dtype}; Box actions must be floating-point numbers"
     return None
+
+
+def checked_dtype(obs: Any, space: Any, env: str) -> np.dtype:
+    """Give the dtype of an observation that fits its ``space``: its shape, and a dtype of that kind.
+
+    A wider dtype fits (``float64`` for ``float32``, as gymnasium lets it); one of another kind, which would
+    lose what the numbers mean, does not. Raises ``ValueError`` that names ``env`` for what does not fit.
+    """
+    expected = f"{env} declares observations of shape {space.shape or ()} and type {space.dtype}"
+    cure = "mend the environment, or the space that it declares"
+    try:
+        array = np.asarray(obs)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{expected}, and gave one that is no array: {_short(obs)}; {cure}") from None
+    if array.shape != (space.shape or ()) or not np.can_cast(array.dtype, space.dtype, "same_kind"):
+        raise ValueError(f"{expected}, and gave one of shape {array.shape} and type {array.dtype}; {cure}")
+    return array.dtype
 
 
 def _short(space: Any) -> str:

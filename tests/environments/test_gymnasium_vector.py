@@ -223,3 +223,60 @@ def test_a_dead_process_is_an_error_and_the_rest_can_be_closed(vectors, faulty):
     with pytest.raises(RuntimeError, match="the process of a sub-environment died"):
         vector.step(np.array([0, 2]))
     vector.close()
+
+
+class Careless(gymnasium.Env):
+    """Gives whatever observation it is told to."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    gives = None
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        return self.gives, 0.0, False, False, {}
+
+
+@pytest.fixture
+def careless(monkeypatch):
+    gymnasium.register("Careless-v0", Careless)
+    yield lambda obs: monkeypatch.setattr(Careless, "gives", obs)
+    del gymnasium.registry["Careless-v0"]
+
+
+@pytest.mark.parametrize(
+    ("obs", "words"),
+    [
+        (np.zeros(3, np.float32), "gave one of shape (3,) and type float32"),
+        (np.zeros((2, 1), np.float32), "gave one of shape (2, 1) and type float32"),
+        (np.float32(0), "gave one of shape () and type float32"),
+        (np.zeros(2, complex), "gave one of shape (2,) and type complex128"),
+        (np.array(["a", "b"]), "gave one of shape (2,) and type <U1"),
+        (None, "gave one of shape () and type object"),
+        ([[1.0], [1.0, 2.0]], "gave one that is no array: [[1.0], [1.0, 2.0]]"),
+    ],
+)
+@BACKENDS
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_observations_that_do_not_fit_their_space_are_named(vectors, careless, make, obs, words):
+    careless(obs)
+    vector = vectors(make, "Careless-v0", 2)
+    vector.reset(np.ones(2, bool), [1, 2])
+    with pytest.raises(
+        ValueError, match=r"Careless-v0 declares .* of shape \(2,\) and type float32"
+    ) as caught:
+        vector.step(np.array([0, 0]))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("obs", [np.array([0.5, -0.5]), np.array([1, 0]), [0.5, -0.5], (1, 0)])
+def test_a_wider_type_of_the_same_kind_fits(vectors, careless, obs):
+    careless(obs)
+    vector = vectors(make_sync, "Careless-v0", 2)
+    vector.reset(np.ones(2, bool), [1, 2])
+    for _ in range(2):
+        seen = vector.step(np.array([0, 0]))[0]
+        assert seen.dtype == np.float32
+        assert seen.tolist() == [list(obs)] * 2

@@ -89,3 +89,10 @@ def test_sampled_actions_can_be_reproduced_and_differ_between_environments(rows)
     first = samples()
     assert first == samples()
     assert first[0] != first[1]
+
+
+def test_observations_that_do_not_fit_their_space_are_named(rows):
+    env = meter_of(3, rows).wrap(gymnasium.wrappers.TransformObservation(pole(), lambda obs: obs[:3], None))
+    env.env.observation_space = pole().observation_space
+    with pytest.raises(ValueError, match=r"CartPole-v1 declares .* \(4,\) .* gave one of shape \(3,\)"):
+        env.reset()

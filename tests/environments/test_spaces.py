@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rlbench.environments.spaces import unsupported_reason
+from rlbench.environments.spaces import checked_dtype, unsupported_reason
 
 BOX = spaces.Box(-1, 1, (3,))
 TWO = spaces.Discrete(2)
@@ -47,3 +47,22 @@ def test_any_other_space_is_refused_in_one_line_that_names_it(observation_space,
 def test_a_long_space_is_shortened():
     space = spaces.Dict({f"key{i}": BOX for i in range(100)})
     assert len(unsupported_reason(space, TWO)) < 200
+
+
+@pytest.mark.parametrize("obs", [3, np.int64(3), np.array(3), np.uint8(3)])
+def test_whole_numbers_are_observations_of_a_discrete_space(obs):
+    assert checked_dtype(obs, spaces.Discrete(16), "Lake-v0").kind in "iu"
+
+
+@pytest.mark.parametrize("obs", [3.0, np.array([3]), "3", None, {"state": 3}])
+def test_nothing_else_is(obs):
+    with pytest.raises(
+        ValueError, match=r"Lake-v0 declares observations of shape \(\) and type int64, and gave"
+    ):
+        checked_dtype(obs, spaces.Discrete(16), "Lake-v0")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.int16])
+def test_a_picture_in_numbers_that_bytes_cannot_hold_does_not_fit(dtype):
+    with pytest.raises(ValueError, match="type uint8, and gave one of shape"):
+        checked_dtype(np.zeros((8, 8, 3), dtype), spaces.Box(0, 255, (8, 8, 3), np.uint8), "Camera-v0")
