@@ -31,7 +31,15 @@ def test_the_start_loads_no_numerics(statement):
 
 
 @pytest.mark.parametrize(
-    "statement", ["main(['plugins'])", "main(['run', '--help'])", "main(['report', '--help'])"]
+    "statement",
+    [
+        "main(['plugins'])",
+        "main(['status'])",
+        "main(['run', '--help'])",
+        "main(['report', '--help'])",
+        "main(['verify', '--help'])",
+        "main(['doctor', '--help'])",
+    ],
 )
 def test_looking_around_loads_no_torch_and_no_plotting(statement):
     loaded = imported_by(f"from rlbench.cli import main; {statement}")

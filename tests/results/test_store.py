@@ -131,6 +131,15 @@ def test_running_lines_show_damage_and_cut_off_ends(store):
     assert store.status(identity()) is None
 
 
+def test_whoever_looks_sees_whether_a_run_is_writing_and_since_when(store):
+    assert store.locked_since() is None
+    with store.lock():
+        assert store.locked_since() == (store.root / ".lock").stat().st_mtime
+        writer = store.begin(identity())
+        assert writer.folder.stat().st_mtime >= store.locked_since()
+    assert store.locked_since() is None
+
+
 def test_a_second_writer_is_refused_and_a_killed_one_leaves_no_lock(store):
     code = (
         "import os, sys; from rlbench.results.store import Store\n"
