@@ -16,8 +16,8 @@ class Encoder:
     """Turns observations of one space into features, for any leading axes.
 
     Discrete observations become one-hot vectors, boxes are flattened, boxes of three dimensions are images
-    with the channels in front, whichever end they came in (the smaller of the two). Bytes are divided by
-    255. Observations stay as they came until the network needs them: :meth:`tensor` copies nothing on a CPU.
+    with the channels in front, whichever end they came in (the one that leaves a square, else the smaller).
+    Bytes are divided by 255. Observations stay as they came until the network needs them: :meth:`tensor` copies nothing on a CPU.
 
     Raises :class:`rlbench.api.UsageError` for any other space.
     """
@@ -38,9 +38,9 @@ class Encoder:
         elif isinstance(space, spaces.Box):
             self.shape, self.dtype = tuple(space.shape), np.dtype(space.dtype)
             if len(self.shape) == 3:
-                height, width, channels = self.shape
-                self._channels_last = channels < height
-                self.features = (channels, height, width) if self._channels_last else self.shape
+                first, middle, last = self.shape
+                self._channels_last = first == middle or (middle != last and last < first)
+                self.features = (last, first, middle) if self._channels_last else self.shape
             else:
                 self.features = (math.prod(self.shape),)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
@@ -116,7 +117,7 @@ class Runner:
                     self._ledger.restart(trial, event.reason)
             case Ended():
                 left = self._ledger.left(cohort.trials)
-                again = [] if stopping() else self._again(left, event)
+                again = [] if stopping() else self._again(cohort, left, event)
                 queue.extend(again)
                 if left and not again and not stopping():
                     self._ledger.fail(left[0], event.error or "the executor lost it", event.log)
@@ -126,27 +127,27 @@ class Runner:
             case _:
                 self._ledger.take(event)
 
-    def _again(self, left: list[TrialIdentity], event: Ended) -> list[Cohort]:
+    def _again(self, cohort: Cohort, left: list[TrialIdentity], event: Ended) -> list[Cohort]:
         """Give the cohorts in which trials that did not end run again, each from its last checkpoint.
 
-        A cohort is halved, so that one bad trial cannot take the others down. A trial that is alone runs
-        again only if its process died: an error of the code it runs would come again.
+        What is left of a cohort is halved, so that one bad trial cannot take the others down. A trial that
+        was alone runs again only if its process died: an error of the code it runs would come again.
         """
         if not left:
             return []
         if event.error is None:  # it could not be replayed, and starts from the beginning
             return [form([Pending(trial) for trial in left], template=self._template)]
-        if len(left) == 1:
+        if len(cohort.trials) == 1:
             (trial,) = left
             self._deaths[trial.hash] += 1
             if not event.died or self._deaths[trial.hash] > self._plan.options.retries:
                 return []
             return [form([self._ledger.pending(trial)], template=self._template)]
-        halves = (left[: len(left) // 2], left[len(left) // 2 :])
+        middle = math.ceil(len(left) / 2)
         return [
-            cohort
-            for half in halves
-            for cohort in pack(
+            again
+            for half in (left[:middle], left[middle:])
+            for again in pack(
                 [self._ledger.pending(trial) for trial in half], jobs=1, template=self._template
             )
         ]

@@ -27,7 +27,13 @@ def test_boxes_are_flattened_behind_any_leading_axes(lead):
 
 
 @pytest.mark.parametrize(
-    ("shape", "expected"), [((9, 8, 3), (3, 9, 8)), ((4, 84, 84), (4, 84, 84)), ((10, 10, 6), (6, 10, 10))]
+    ("shape", "expected"),
+    [
+        ((9, 8, 3), (3, 9, 8)),
+        ((4, 84, 84), (4, 84, 84)),
+        ((10, 10, 6), (6, 10, 10)),
+        ((64, 8, 8), (64, 8, 8)),
+    ],
 )
 def test_images_get_their_channels_in_front(shape, expected):
     space = spaces.Box(0, 255, shape, np.uint8)
