@@ -156,6 +156,15 @@ class Results:
 
         return build(self, self.catalogue.sections, Path(out) if out else self.path / "report")
 
+    def current_report(self) -> Path | None:
+        """Give the report's page if it is there and no request is newer."""
+        page = self.path / "report" / "index.html"
+        if not page.is_file():
+            return None
+        written = page.stat().st_mtime
+        requests = (self.path / "experiments").glob("*.json")
+        return page if all(request.stat().st_mtime <= written for request in requests) else None
+
     def document(self, report: Path | None = None) -> dict[str, Any]:
         """Give the results as one JSON document, the one that ``--json`` prints."""
         trials = ["algorithm", "env", "seed", "status", "steps", "score", "error", "folder"]

@@ -70,7 +70,11 @@ def command(
         return None
     talk = Console(stderr=as_json)
     words = " ".join(shlex.quote(word) for word in ["rlbench", *sys.argv[1:]])
+    unchanged = not experiment.describe_plan(plan, catalogue)["missing"]
     results = experiment.run_plan(plan, catalogue, console=talk, command=words, external_plugins=external)
+    if unchanged and not as_json and (current := results.current_report()):
+        click.echo(f"report: {current} (`rlbench report` prints its table)")
+        return None
     report = results.report()
     from rlbench.cli.tables import print_outcome
 

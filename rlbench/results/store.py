@@ -192,12 +192,14 @@ class Store:
                 _sweep(self._own(folder))
 
     def write_experiment(self, document: Mapping[str, Any]) -> Path:
-        """Keep a request as ``experiments/HASH.json``, named after its content."""
+        """Keep a request as ``experiments/HASH.json``, named after its content; one that is there stays."""
         folder = self._own(self.root / "experiments")
         with write_errors(folder):
             make_folder(folder)
         path = folder / f"{content_hash(document)}.json"
-        write_atomically({path: readable_json(document)})
+        content = readable_json(document)
+        if not path.is_file() or path.read_bytes() != content:
+            write_atomically({path: content})
         return path
 
     def _own(self, folder: Path) -> Path:
