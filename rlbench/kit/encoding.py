@@ -17,7 +17,8 @@ class Encoder:
 
     Discrete observations become one-hot vectors, boxes are flattened, boxes of three dimensions are images
     with the channels in front, whichever end they came in (the one that leaves a square, else the smaller).
-    Bytes are divided by 255. Observations stay as they came until the network needs them: :meth:`tensor` copies nothing on a CPU.
+    Bytes are divided by 255. Observations stay as they came until the network needs them: :meth:`tensor`
+    copies nothing on a CPU.
 
     Raises :class:`rlbench.api.UsageError` for any other space.
     """
