@@ -9,8 +9,15 @@ LEVEL = 0.95
 FEWEST = 10
 """Scores below which an interval is marked as weak."""
 
+_ROUNDING = 1e-12  # a spread below this part of the scores' size is that of equal ones in floating point
 _STRONGEST_SKEW = 1.0
 _WIDEST_GAP = 0.5  # of the range, between neighbours in order
+
+
+def spread(scores: np.ndarray) -> float:
+    """Give the sample standard deviation of two or more scores ``[n]``: exactly 0 where all are equal."""
+    deviation = float(np.std(scores, ddof=1))
+    return deviation if deviation > _ROUNDING * float(np.abs(scores).max()) else 0.0
 
 
 def student_t(
@@ -23,7 +30,7 @@ def student_t(
     of any one shape.
     """
     n = np.asarray(n, dtype=float)
-    enough = (n >= 2) & (np.asarray(deviation) > 0)
+    enough = (n >= 2) & (np.asarray(deviation) > _ROUNDING * np.abs(mean))
     safe = np.maximum(n, 2)
     half = stats.t.ppf((1 + level) / 2, safe - 1) * np.asarray(deviation) / np.sqrt(safe)
     half = np.where(enough, half, np.nan)
@@ -38,7 +45,7 @@ def welch(first: np.ndarray, second: np.ndarray, level: float = LEVEL) -> tuple[
     n, m = len(first), len(second)
     if min(n, m) < 2:
         return np.nan, np.nan
-    a, b = np.var(first, ddof=1) / n, np.var(second, ddof=1) / m
+    a, b = spread(first) ** 2 / n, spread(second) ** 2 / m
     if a + b == 0:
         return np.nan, np.nan
     freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))  # Welch-Satterthwaite
@@ -60,12 +67,11 @@ def weakness(scores: np.ndarray) -> str:
         reasons.append(f"fewer than {FEWEST} seeds")
     if n >= 3:
         ordered = np.sort(scores)
-        spread = ordered[-1] - ordered[0]
-        if spread == 0:
-            reasons.append("equal scores give no interval")
+        if spread(ordered) == 0:
+            reasons.append("equal scores, so no spread to go by")
         else:
             gap = int(np.argmax(np.diff(ordered)))  # scores up to this one are below the gap
-            wide = ordered[gap + 1] - ordered[gap] > _WIDEST_GAP * spread
+            wide = ordered[gap + 1] - ordered[gap] > _WIDEST_GAP * (ordered[-1] - ordered[0])
             if wide and 2 <= gap + 1 <= n - 2:
                 reasons.append("scores fall into two groups")
             elif abs(stats.skew(ordered, bias=False)) > _STRONGEST_SKEW:

@@ -56,3 +56,11 @@ def test_the_mixture_that_misleads_most_is_almost_always_marked():
     rng = np.random.default_rng(0)
     runs = np.where(rng.random((1000, 20)) < 0.8, 500.0, 100.0) + rng.normal(0, 5, (1000, 20))
     assert np.mean([bool(weakness(scores)) for scores in runs]) > 0.97
+
+
+def test_scores_equal_but_for_rounding_are_equal():
+    scores = np.array([0.1] * 3)
+    assert scores.std(ddof=1) > 0
+    assert np.isnan(student_t(scores.mean(), scores.std(ddof=1), np.array(3))).all()
+    assert np.isnan(welch(scores, np.array([0.7] * 3))).all()
+    assert "equal scores" in weakness(scores)
