@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,12 @@ LEVEL = 0.05
 EXACT_SPLITS = 10**6
 RESAMPLES = 99_999
 POWER = 0.8
+BUDGET = ["steps", "evaluation_points", "evaluation_episodes"]
+"""What two algorithms must have alike to be compared."""
 
 _COLUMNS = [
     "env", "first", "second", "difference", "low", "high", "p", "p_corrected", "tests",
-    "n_first", "n_second", "verdict", "seeds_needed",
+    "n_first", "n_second", "of_first", "of_second", "verdict", "reason", "seeds_needed",
 ]  # fmt: skip
 
 
@@ -29,8 +32,8 @@ def permutation_p(first: np.ndarray, second: np.ndarray, seed: int = 0) -> float
 
     The statistic is Welch's t, so that the test is exact where the scores are exchangeable and, unlike that
     of the raw difference, asymptotically valid for the means whatever the variances and sizes of the groups
-    (Janssen 1997; Chung and Romano 2013). Each group has two scores or more. Every split is counted where there are at most 10^6 of them, else
-    99 999 random ones and the split at hand (Phipson and Smyth 2010), seeded.
+    (Janssen 1997; Chung and Romano 2013). Each group has two scores or more. Every split is counted where
+    there are at most 10^6, else 99 999 random ones and the split at hand (Phipson and Smyth 2010), seeded.
     """
     pooled = np.concatenate([first, second]).astype(float)
     if spread(pooled) == 0:
@@ -113,51 +116,120 @@ def _smallest_n(level: float) -> int:
 
 
 def compare_pairs(trials: pd.DataFrame, higher_is_better: bool = True) -> pd.DataFrame:
-    """Compare every two algorithms on each environment, from trials with a ``score``.
+    """Compare every two algorithms of one budget on each environment, from trials with a ``score``.
 
     Columns: ``env``; ``first, second``, the better mean first; ``difference`` of the means with Welch's 95 %
-    interval ``low, high``; ``p`` of the permutation test and ``p_corrected`` after Holm over the ``tests``
-    pairs of this call; ``n_first, n_second``; ``verdict``: ``better`` (the first is), ``undecided``, or
-    ``cannot be decided`` where no data could pass at this n; ``seeds_needed`` a side, where undecided.
+    interval ``low, high``; ``p`` of the permutation test, with the missing scores imputed against the first
+    where that makes it larger, and ``p_corrected`` after Holm over the ``tests`` pairs of this call;
+    ``n_first, n_second`` trials with a score of ``of_first, of_second``; ``verdict``: ``better`` (the first
+    is), ``undecided``, or ``cannot be decided`` where no data could pass at this n; ``reason``, where only
+    missing scores stand in the way; ``seeds_needed`` a side, where undecided for want of seeds. Pairs whose
+    ``BUDGET`` columns differ are left out, where ``trials`` has them.
     """
-    rows, scored = [], trials[np.isfinite(trials["score"].to_numpy(float))]
-    for env, group in scored.groupby("env", sort=True):
-        samples = {
-            name: part["score"].to_numpy(float) for name, part in group.groupby("algorithm", sort=True)
-        }
-        sign = 1 if higher_is_better else -1
-        ranked = sorted(samples, key=lambda name: (-sign * samples[name].mean(), name))
-        rows += [
-            (env, one, other, samples[one], samples[other])
-            for one, other in itertools.combinations(ranked, 2)
-        ]
-    tested = [min(len(first), len(second)) >= 2 for *_, first, second in rows]
-    p = np.array([permutation_p(*row[3:]) if ok else math.nan for row, ok in zip(rows, tested, strict=True)])
-    floors = np.array([smallest_p(len(first), len(second)) for *_, first, second in rows])
-    mask = np.array(tested, dtype=bool)
-    corrected, reachable = np.full(len(rows), math.nan), np.full(len(rows), math.nan)
-    corrected[mask], reachable[mask] = holm(p[mask]), holm(floors[mask])
-    tests = int(mask.sum())
+    pairs = [
+        pair
+        for env, group in trials.groupby("env", sort=True)
+        for pair in _pairs(str(env), group, higher_is_better)
+    ]
+    tested = np.array([min(len(pair.first), len(pair.second)) >= 2 for pair in pairs], dtype=bool)
+    observed, safe, floors = (np.full(len(pairs), math.nan) for _ in range(3))
+    for index in np.flatnonzero(tested):
+        pair = pairs[index]
+        observed[index] = permutation_p(pair.first, pair.second)
+        safe[index] = max(observed[index], _p_at_worst(pair, 1 if higher_is_better else -1))
+        floors[index] = smallest_p(len(pair.first), len(pair.second))
+    seen, corrected, reachable = (_corrected(p, tested) for p in (observed, safe, floors))
+    tests = int(tested.sum())
     table = []
-    for index, (env, one, other, first, second) in enumerate(rows):
-        decided = corrected[index] <= LEVEL
-        possible = reachable[index] <= LEVEL
-        low, high = welch(first, second)
+    for index, pair in enumerate(pairs):
+        decided, possible = corrected[index] <= LEVEL, reachable[index] <= LEVEL
+        reason = pair.missing() if seen[index] <= LEVEL and not decided else ""
+        low, high = welch(pair.first, pair.second)
+        short = not decided and not reason
         table.append(
             {
-                "env": env,
-                "first": one,
-                "second": other,
-                "difference": first.mean() - second.mean(),
+                "env": pair.env,
+                "first": pair.names[0],
+                "second": pair.names[1],
+                "difference": pair.first.mean() - pair.second.mean(),
                 "low": low,
                 "high": high,
-                "p": p[index],
+                "p": safe[index],
                 "p_corrected": corrected[index],
                 "tests": tests,
-                "n_first": len(first),
-                "n_second": len(second),
+                "n_first": len(pair.first),
+                "n_second": len(pair.second),
+                "of_first": pair.of[0],
+                "of_second": pair.of[1],
                 "verdict": "better" if decided else "undecided" if possible else "cannot be decided",
-                "seeds_needed": math.nan if decided else seeds_needed(first, second, LEVEL / max(tests, 1)),
+                "reason": reason,
+                "seeds_needed": seeds_needed(pair.first, pair.second, LEVEL / max(tests, 1))
+                if short
+                else math.nan,
             }
         )
     return pd.DataFrame(table, columns=_COLUMNS)
+
+
+def unequal_budgets(trials: pd.DataFrame) -> list[str]:
+    """Give the environments on which algorithms of different budgets have scores."""
+    return [
+        str(env)
+        for env, group in trials[np.isfinite(trials["score"].to_numpy(float))].groupby("env", sort=True)
+        if len(group[BUDGET].drop_duplicates()) > 1
+    ]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two algorithms' scores on one environment, the better mean first; ``of`` counts all their trials."""
+
+    env: str
+    names: tuple[str, str]
+    first: np.ndarray
+    second: np.ndarray
+    of: tuple[int, int]
+
+    def missing(self) -> str:
+        """Say how many trials have no score, as in ``6 of 10 trials of dqn have no score``."""
+        lacks = [
+            (of - len(scores), of) for of, scores in zip(self.of, (self.first, self.second), strict=True)
+        ]
+        return " and ".join(
+            f"{lack} of {of} trials of {name} {'has' if lack == 1 else 'have'} no score"
+            for (lack, of), name in zip(lacks, self.names, strict=True)
+            if lack
+        )
+
+
+def _pairs(env: str, group: pd.DataFrame, higher_is_better: bool) -> list[_Pair]:
+    sign = 1 if higher_is_better else -1
+    samples, sizes, budgets = {}, {}, {}
+    for name, part in group.groupby("algorithm", sort=True):
+        scores = part["score"].to_numpy(float)
+        scored = np.isfinite(scores)
+        if scored.any():
+            samples[name], sizes[name] = scores[scored], len(part)
+            budgets[name] = tuple(part.loc[scored, column].iloc[0] for column in BUDGET if column in part)
+    ranked = sorted(samples, key=lambda name: (-sign * samples[name].mean(), name))
+    return [
+        _Pair(env, (one, other), samples[one], samples[other], (sizes[one], sizes[other]))
+        for one, other in itertools.combinations(ranked, 2)
+        if budgets[one] == budgets[other]
+    ]
+
+
+def _p_at_worst(pair: _Pair, sign: int) -> float:
+    """Give p with the first's missing scores the worst seen and the second's the best; 1 if that turns it."""
+    if pair.of == (len(pair.first), len(pair.second)):
+        return 0.0
+    both = sign * np.concatenate([pair.first, pair.second])
+    first = np.append(sign * pair.first, np.full(pair.of[0] - len(pair.first), both.min()))
+    second = np.append(sign * pair.second, np.full(pair.of[1] - len(pair.second), both.max()))
+    return permutation_p(first, second) if first.mean() > second.mean() else 1.0
+
+
+def _corrected(p: np.ndarray, tested: np.ndarray) -> np.ndarray:
+    corrected = np.full(len(p), math.nan)
+    corrected[tested] = holm(p[tested])
+    return corrected

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rlbench.analysis.comparisons import compare_pairs, holm, permutation_p, seeds_needed, smallest_p
+from rlbench.analysis.comparisons import (
+    compare_pairs,
+    holm,
+    permutation_p,
+    seeds_needed,
+    smallest_p,
+    unequal_budgets,
+)
 
 
 def welch_t(a, b, axis):
@@ -163,3 +170,44 @@ def test_seeds_needed_are_more_than_those_that_did_not_suffice():
 
 def test_equal_scores_do_not_tell_how_many_seeds_are_needed():
     assert math.isnan(seeds_needed(np.array([0.1] * 3), np.array([0.7] * 3), 0.05))
+
+
+NONE = [np.nan] * 6
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_survivors_of_a_fragile_algorithm_do_not_beat_a_stable_one(sign):
+    fragile, stable = sign * np.array([101.0, 102, 103, 104]), sign * np.arange(10.0)
+    table = frame(fragile=[*fragile, *NONE], stable=stable)
+    row = compare_pairs(table, higher_is_better=sign > 0).iloc[0]
+    assert (row["first"], row["verdict"]) == ("fragile", "undecided")
+    assert row["reason"] == "6 of 10 trials of fragile have no score"
+    assert row[["n_first", "of_first", "n_second", "of_second"]].tolist() == [4, 10, 10, 10]
+    assert math.isnan(row["seeds_needed"])  # more seeds are not what is missing
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_missing_trials_of_the_loser_might_have_been_its_best(sign):
+    fragile, stable = sign * np.arange(4.0), sign * (np.arange(10.0) + 101)
+    row = compare_pairs(frame(fragile=[*fragile, *NONE], stable=stable), sign > 0).iloc[0]
+    assert (row["first"], row["verdict"]) == ("stable", "undecided")
+
+
+def test_a_claim_that_missing_trials_cannot_turn_is_made_with_the_larger_p():
+    row = compare_pairs(frame(a=np.arange(20.0) + 100, b=[*np.arange(19.0), np.nan])).iloc[0]
+    assert (row["verdict"], row["reason"], row["of_second"]) == ("better", "", 20)
+    assert row["p"] >= permutation_p(np.arange(20.0) + 100, np.arange(19.0))
+
+
+def test_a_pair_that_the_scores_alone_leave_open_is_not_blamed_on_missing_trials():
+    row = compare_pairs(frame(a=[1, 2, 3, 4, 5], b=[1.5, 2.5, 3.5, 4.5, 5.5, np.nan])).iloc[0]
+    assert (row["verdict"], row["reason"]) == ("undecided", "")
+
+
+def test_different_budgets_are_not_compared():
+    table = frame(a=[1, 2, 3], b=[4, 5, 6], c=[7, 8, 9])
+    table = table.assign(steps=[300] * 6 + [600] * 3, evaluation_points=10, evaluation_episodes=5)
+    pairs = compare_pairs(table)
+    assert pairs[["first", "second"]].to_numpy().tolist() == [["b", "a"]]
+    assert unequal_budgets(table) == ["E"]
+    assert unequal_budgets(table.assign(steps=300)) == []
