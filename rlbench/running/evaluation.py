@@ -13,7 +13,10 @@ from rlbench.running.seeding import Streams
 
 
 class Evaluation(NamedTuple):
-    """One evaluation point of every seed; ``exact`` is there where the environment's model is known."""
+    """One evaluation point of every seed; ``exact`` is there where the environment's model is known.
+
+    An episode in which observations or actions stopped being finite returns NaN.
+    """
 
     returns: np.ndarray  # [S, E] float64
     lengths: np.ndarray  # [S, E] int64
@@ -72,8 +75,10 @@ class Evaluator:
         lengths = np.zeros(len(episode_seeds), dtype=np.int64)
         obs = environment.reset(running, episode_seeds)
         while running.any():
+            obs = _finite(obs, returns, running)
             actions = np.asarray(policy(obs.reshape(*shape, *obs.shape[1:])))
-            obs, reward, terminated, truncated = environment.step(actions.reshape(-1, *actions.shape[2:]))
+            actions = _finite(actions.reshape(-1, *actions.shape[2:]), returns, running)
+            obs, reward, terminated, truncated = environment.step(actions)
             returns[running] += reward[running]
             lengths += running
             running &= ~(terminated | truncated)
@@ -93,3 +98,14 @@ class Evaluator:
         if self._environment is not None:
             self._environment.close()
             self._environment = None
+
+
+def _finite(values: np.ndarray, returns: np.ndarray, running: np.ndarray) -> np.ndarray:
+    """Give ``values [K, ...]``, zeros for what is not finite; the returns of those running episodes are NaN.
+
+    So one seed whose numbers are gone cannot make the environment raise and take its companions down.
+    """
+    if values.dtype.kind != "f" or (finite := np.isfinite(values)).all():
+        return values
+    returns[running & ~finite.reshape(len(running), -1).all(axis=1)] = np.nan
+    return np.where(finite, values, 0.0).astype(values.dtype)

@@ -71,6 +71,7 @@ class Interaction:
             flat = actions.reshape(-1, *action_shape[2:])
             next_obs, reward, terminated, truncated = self._environment.step(flat)
             self._step += task.n_envs
+            next_obs = self._finite(next_obs)
             self._actions.append(flat.copy())
             self._returns += reward
             self._lengths += 1
@@ -103,7 +104,7 @@ class Interaction:
         self._episode[mask] += 1
         self._returns[mask] = 0.0
         self._lengths[mask] = 0
-        return self._environment.reset(mask, self._episode_seeds(mask))
+        return self._finite(self._environment.reset(mask, self._episode_seeds(mask)))
 
     def _episode_seeds(self, mask: np.ndarray) -> list[int]:
         n_envs = self._task.n_envs
@@ -120,6 +121,14 @@ class Interaction:
             self._recorder.episode(
                 index, self._step, env_index, float(self._returns[row]), int(self._lengths[row])
             )
+
+    def _finite(self, obs: np.ndarray) -> np.ndarray:
+        """Give observations, zeros for those that are not finite; their seeds have diverged."""
+        if obs.dtype.kind != "f" or (finite := np.isfinite(obs)).all():
+            return obs
+        for index in np.flatnonzero(~finite.reshape(len(self._seeds), -1).all(axis=1)):
+            self._recorder.diverge(int(index), self._step, "the observations stopped being finite")
+        return np.where(finite, obs, 0.0).astype(obs.dtype)
 
     def _without_nonfinite(self, actions: np.ndarray) -> np.ndarray:
         """Mark seeds with non-finite actions as diverged, and keep their environments going with zeros."""

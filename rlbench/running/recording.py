@@ -36,7 +36,8 @@ class StopRequested(Exception):
 class Recorder:
     """Collects rows per trial and sends them in blocks; makes checkpoints when they are due.
 
-    A trial diverges when one of its numbers stops being finite: a reward, an action, a diagnostic, a weight.
+    A trial diverges when one of its numbers stops being finite: an observation, a reward, an action, a
+    diagnostic, a weight.
     It ends there, without weights, while its companions go on: its rows do not depend on them.
 
     ``resumable`` says whether the cohort can make checkpoints at all, ``stopping()`` whether it should stop.
@@ -97,7 +98,8 @@ class Recorder:
         now = time.perf_counter()
         self._evaluating += now - begun
         for row in np.flatnonzero(~np.isfinite(result.returns).all(axis=1)):
-            self.diverge(int(row), actual, "the environment's rewards stopped being finite in an evaluation")
+            reason = "rewards, observations or actions stopped being finite in an evaluation"
+            self.diverge(int(row), actual, reason)
         for index in sorted(self._running):
             self._emit(
                 Evaluated(
