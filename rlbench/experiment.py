@@ -139,7 +139,8 @@ class Results:
     def comparisons(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
         """Compare every two learners on each environment; columns as in ``analysis.comparisons``.
 
-        Solvers are left out: they read the model, and their seeds differ in the evaluation alone.
+        Solvers are left out: they read the model, and their seeds differ in the evaluation alone. So are
+        pairs of learners that had different budgets.
         """
         from rlbench.analysis.comparisons import compare_pairs
 

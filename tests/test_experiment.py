@@ -54,6 +54,15 @@ def test_comparisons_leave_solvers_out(tmp_path):
     assert set(compared["first"]) | set(compared["second"]) == {"q", "sarsa"}
 
 
+def test_learners_of_different_budgets_are_not_compared(tmp_path):
+    store = write_results(tmp_path, algorithms=("a2c", "q"))
+    for seed in range(5):
+        write_trial(store, identity("dqn", seed=seed, steps=1000))
+    compared = rlbench.load(tmp_path).comparisons()
+    assert len(compared) == 1
+    assert set(compared.loc[0, ["first", "second"]]) == {"a2c [steps=50000]", "q [steps=50000]"}
+
+
 def test_the_document_is_json_without_nan(results, tmp_path):
     document = results.document(tmp_path / "run" / "report" / "index.html")
     again = json.loads(json.dumps(document, allow_nan=False))

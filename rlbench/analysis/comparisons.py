@@ -133,8 +133,9 @@ def compare_pairs(trials: pd.DataFrame, higher_is_better: bool = True) -> pd.Dat
     ]
     tested = np.array([min(len(pair.first), len(pair.second)) >= 2 for pair in pairs], dtype=bool)
     observed, safe, floors = (np.full(len(pairs), math.nan) for _ in range(3))
-    for index in np.flatnonzero(tested):
-        pair = pairs[index]
+    for index, pair in enumerate(pairs):
+        if not tested[index]:
+            continue
         observed[index] = permutation_p(pair.first, pair.second)
         safe[index] = max(observed[index], _p_at_worst(pair, 1 if higher_is_better else -1))
         floors[index] = smallest_p(len(pair.first), len(pair.second))

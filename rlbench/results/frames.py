@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 _LONGEST_SUFFIX = 3  # differing settings that a name spells out before it gives their hash instead
 _PROBLEM = ("env_kwargs", "max_episode_steps")  # what belongs to the environment in a trial's identity
+_BUDGET = (
+    "steps",
+    "evaluation_points",
+    "evaluation_episodes",
+)  # what learners are given alike to be compared
 _LOST = "is damaged or missing"
 _MIXED = (
     "is readable but not the one that status.json tells of: it is damaged, or mixed from two runs of one "
@@ -76,7 +81,8 @@ class Frames:
     (begun, still running or cut off) or ``damaged``. The other tables hold the rows of every trial that
     ended, ``algorithm, env, seed`` in front; a file whose checksum does not match is left out and named in
     ``problems``. Where one name stands for several settings of an algorithm or an environment, what differs
-    is added to it, as in ``dqn [steps=1000]``, so that no mean ever mixes them.
+    is added to it, as in ``dqn [steps=1000]``, so that no mean ever mixes them; where the learners on one
+    environment differ in their budgets, so is each one's budget.
 
     Raises ``UsageError`` where there is nothing to read and ``FolderError`` where a later version wrote it.
     """
@@ -114,6 +120,8 @@ class Frames:
                 "wall_seconds": timing.wall_seconds,
                 "steps_per_second": timing.steps_per_second,
                 "kind": trial.document.get("kind"),
+                "evaluation_points": trial.document.get("evaluation_points"),
+                "evaluation_episodes": trial.document.get("evaluation_episodes"),
                 "reached_step": trial.ending.step if trial.ending else None,
                 "hash": trial.hash,
                 "folder": self._relative(trial),
@@ -131,6 +139,8 @@ class Frames:
             "wall_seconds": "float64",
             "steps_per_second": "float64",
             "kind": "str",
+            "evaluation_points": "Int64",
+            "evaluation_episodes": "Int64",
             "reached_step": "Int64",
             "hash": "str",
             "folder": "str",
@@ -281,40 +291,49 @@ def _folders(parent: Path) -> list[Path]:
 def _tell_settings_apart(found: list[StoredTrial]) -> None:
     """Extend names that stand for several settings: environments first, then labels on one environment."""
     whole = [trial for trial in found if trial.document]
-    by_env: dict[str, list[StoredTrial]] = defaultdict(list)
-    for trial in whole:
-        by_env[trial.env].append(trial)
-    for trials in by_env.values():
+    for trials in _grouped(whole, lambda trial: trial.env):
         problems = [{name: trial.document.get(name) for name in _PROBLEM} for trial in trials]
         for trial, suffix in zip(trials, _suffixes(problems), strict=True):
             trial.env += suffix
-    by_cell: dict[tuple[str, str], list[StoredTrial]] = defaultdict(list)
-    for trial in whole:
-        by_cell[trial.label, trial.env].append(trial)
-    for trials in by_cell.values():
-        rest = [
-            {name: value for name, value in trial.document.items() if name not in ("seed", *_PROBLEM)}
-            for trial in trials
-        ]
-        for trial, suffix in zip(trials, _suffixes(rest), strict=True):
-            trial.label += suffix
+    for on_env in _grouped(whole, lambda trial: trial.env):
+        learners = [trial.document for trial in on_env if trial.document.get("kind") != "solver"]
+        budget = [name for name in _BUDGET if len({repr(one.get(name)) for one in learners}) > 1]
+        for trials in _grouped(on_env, lambda trial: trial.label):
+            rest = [
+                {name: value for name, value in trial.document.items() if name not in ("seed", *_PROBLEM)}
+                for trial in trials
+            ]
+            shown = budget if trials[0].document.get("kind") != "solver" else []
+            for trial, suffix in zip(trials, _suffixes(rest, shown), strict=True):
+                trial.label += suffix
 
 
-def _suffixes(documents: list[dict[str, Any]]) -> list[str]:
-    """Say what tells each document from the others, as in `` [steps=1000]``; empty where all are equal."""
-    if len({msgspec.json.encode(document) for document in documents}) == 1:  # nearly always
+def _grouped(trials: list[StoredTrial], key: Callable[[StoredTrial], str]) -> list[list[StoredTrial]]:
+    groups: dict[str, list[StoredTrial]] = defaultdict(list)
+    for trial in trials:
+        groups[key(trial)].append(trial)
+    return list(groups.values())
+
+
+def _suffixes(documents: list[dict[str, Any]], shown: Sequence[str] = ()) -> list[str]:
+    """Say what tells each document from the others, as in `` [steps=1000]``, and the keys in ``shown``.
+
+    Empty where all are equal and nothing is to be shown; the hash of a document where it would be too long.
+    """
+    if not shown and len({msgspec.json.encode(document) for document in documents}) == 1:  # nearly always
         return [""] * len(documents)
     flat = [dict(_flatten(document)) for document in documents]
-    keys = sorted({key for one in flat for key in one})
+    keys = sorted({key for one in flat for key in one} - set(shown))
     differing = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
-    if not differing:
+    if not shown and not differing:
         return [""] * len(flat)
-    if len(differing) > _LONGEST_SUFFIX:
-        return [f" [{content_hash(one)[:8]}]" for one in flat]
-    return [
-        " [" + ", ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in differing) + "]"
-        for one in flat
-    ]
+    suffixes = []
+    for one in flat:
+        parts = [f"{key.rpartition('.')[2]}={one.get(key)}" for key in (*shown, *differing)]
+        if len(differing) > _LONGEST_SUFFIX:
+            parts[len(shown) :] = [content_hash(one)[:8]]
+        suffixes.append(f" [{', '.join(parts)}]")
+    return suffixes
 
 
 def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -83,10 +83,32 @@ def test_a_label_with_two_settings_is_never_pooled(tmp_path):
     store = Store(tmp_path)
     for steps in (1000, 50_000):
         write_trial(store, identity("dqn", steps=steps))
-    write_trial(store, identity("a2c"))
     frames = Frames(tmp_path)
-    assert frames.trials.algorithm.tolist() == ["a2c", "dqn [steps=1000]", "dqn [steps=50000]"]
+    assert frames.trials.algorithm.tolist() == ["dqn [steps=1000]", "dqn [steps=50000]"]
     assert set(frames.evaluations.algorithm) == set(frames.trials.algorithm)
+
+
+@pytest.mark.parametrize("field", ["steps", "evaluation_points", "evaluation_episodes"])
+def test_learners_of_different_budgets_show_them_where_they_differ(tmp_path, field):
+    store = Store(tmp_path)
+    write_trial(store, identity("a2c", **{field: 40}))
+    write_trial(store, identity("dqn", **{field: 60}))
+    write_trial(store, identity("dqn", "Acrobot-v1", **{field: 60}))
+    write_trial(store, identity("value-iteration"))
+    assert Frames(tmp_path).trials[["algorithm", "env"]].to_numpy().tolist() == [
+        [f"a2c [{field}=40]", "CartPole-v1"],
+        ["dqn", "Acrobot-v1"],
+        [f"dqn [{field}=60]", "CartPole-v1"],
+        ["value-iteration", "CartPole-v1"],
+    ]
+
+
+def test_a_budget_is_shown_beside_the_hash_of_many_other_differences(tmp_path):
+    store = Store(tmp_path)
+    for value in (1, 2):
+        write_trial(store, identity(config=dict.fromkeys("abcd", value), steps=1000 * value))
+    labels = Frames(tmp_path).trials.algorithm.tolist()
+    assert [label[:17] for label in labels] == ["dqn [steps=1000, ", "dqn [steps=2000, "]
 
 
 def test_an_environment_with_two_settings_is_never_pooled_either(tmp_path):
