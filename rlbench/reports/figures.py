@@ -17,6 +17,7 @@ from rlbench.reports.style import INK, PAPER, Look, literal
 
 _WIDTH = 5.0  # inches; narrow, so that text stays readable on a small screen
 _LONGEST_TICK = 26  # characters of a name beside an axis
+_LEGEND_ROW = 0.18  # inches that a legend's row takes from the axes; there is room for two
 _GOLDEN_STEP = 0.618034  # spreads points evenly without chance
 
 
@@ -217,6 +218,8 @@ def _legend(figure: Figure, names: Mapping[str, str], looks: Mapping[str, Look])
         for name, text in zip(names, texts, strict=True)
     ]  # fmt: skip
     columns = max(1, min(4, len(texts), 70 // (max(map(len, texts)) + 9)))
+    rows = math.ceil(len(texts) / columns)
+    figure.set_figheight(figure.get_figheight() + _LEGEND_ROW * max(0, rows - 2))
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, handlelength=3.2)
     for shown, text in zip(legend.get_texts(), texts, strict=True):
         shown.set_text(text)
