@@ -33,6 +33,12 @@ def interval(low: float, high: float, decimals: int) -> str:
     return f"{number(low, decimals)} to {number(high, decimals)}"
 
 
+def weak(marks: Iterable[str]) -> str:
+    """Give ``weak: fewer than 10 seeds`` from the marks of several intervals; empty where none is marked."""
+    reasons = dict.fromkeys(reason for mark in marks for reason in mark.split("; ") if reason)
+    return f"weak: {' and '.join(reasons)}" if reasons else ""
+
+
 def p_value(value: float) -> str:
     """Give ``p = 0.016``, or ``p < 0.001``."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}" if value < 0.1 else f"p = {value:.2f}"

@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from rlbench.analysis.comparisons import unequal_budgets
 from rlbench.api import Section
 from rlbench.reports import figures
 from rlbench.reports.answer import answer as answer_in_words
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import decimals_for, duration
+from rlbench.reports.numbers import decimals_for, duration, weak
 from rlbench.reports.style import looks_of
 
 _RESIDUAL = "residual"
@@ -90,14 +91,27 @@ def curves(results: Any) -> Section | None:
         for algorithm, curve in here[here["n"] < here["of"]].groupby("algorithm", sort=True):
             fewest = curve.loc[curve["n"].idxmin()]
             notes.append((algorithm, env, int(fewest["n"]), int(fewest["of"]), int(curve["step"].iloc[0])))
-    html = fragment("curves.html", notes=notes, levels=any(levels.values()), looks=looks)
+    cells = set(
+        means.loc[(points > 1) & means["low"].notna(), ["algorithm", "env"]].itertuples(
+            index=False, name=None
+        )
+    )
+    marks = [row.weak for row in results.scores().itertuples() if (row.algorithm, row.env) in cells]
+    html = fragment(
+        "curves.html",
+        notes=notes,
+        levels=any(levels.values()),
+        looks=looks,
+        weak=("" if all(marks) else "some ") + weak(marks) if any(marks) else "",
+    )
     return Section(html, figures=drawn, tables={"curves": means})
 
 
 def comparisons(results: Any) -> Section | None:
     """Show what is decided between every two learners."""
-    pairs = results.comparisons()
-    if pairs.empty:
+    pairs, trials = results.comparisons(), results.trials
+    unequal = unequal_budgets(trials[trials["kind"] != "solver"])
+    if pairs.empty and not unequal:
         return None
     groups, drawn = [], {}
     for env, rows in pairs.groupby("env", sort=True):
@@ -106,9 +120,13 @@ def comparisons(results: Any) -> Section | None:
         if len(shown):
             drawn[str(env)] = figures.differences(str(env), shown)
     html = fragment(
-        "comparisons.html", groups=groups, looks=looks_of(results), tests=int(pairs["tests"].iloc[0])
+        "comparisons.html",
+        groups=groups,
+        looks=looks_of(results),
+        tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
+        unequal=unequal,
     )
-    return Section(html, figures=drawn, tables={"comparisons": pairs})
+    return Section(html, figures=drawn, tables={} if pairs.empty else {"comparisons": pairs})
 
 
 def convergence(results: Any) -> Section | None:

@@ -28,7 +28,7 @@ LOW, HIGH = [1.0, 2, 3, 4, 5], [101.0, 102, 103, 104, 105]
 def test_a_decided_pair_is_a_claim_with_effect_interval_and_p():
     assert said(a=HIGH, b=LOW) == (
         "a is better than b on E: mean return 103.0 against 3.0, a difference of 100.0 "
-        "(95 % interval 97.7 to 102.3; p = 0.0079)."
+        "(95 % interval 97.7 to 102.3, weak: fewer than 10 seeds; p = 0.0079)."
     )
 
 
@@ -56,7 +56,9 @@ def test_several_rivals_are_split_into_decided_and_open():
 
 
 def test_one_algorithm_is_reported_without_a_claim():
-    assert said(a=LOW) == "a scores 3.000 on E (95 % interval 1.037 to 4.963; 5 of 5 trials)."
+    assert said(a=LOW) == (
+        "a scores 3.000 on E (95 % interval 1.037 to 4.963, weak: fewer than 10 seeds; 5 of 5 trials)."
+    )
     assert "one trial, so no interval; 1 of 1 trials" in said(a=[4.0])
     assert "all scores equal, so no interval" in said(a=[4.0] * 5)
 
@@ -77,3 +79,41 @@ def test_names_are_escaped():
     text = answer("<E>", summarise(trials), compare_pairs(trials), {})
     assert "&lt;i&gt;" in text
     assert "&lt;E&gt;" in text
+
+
+def test_an_interval_that_is_not_weak_is_not_called_so():
+    assert "weak" not in said(a=[float(value) for value in range(10)])
+
+
+def test_an_algorithm_of_which_nothing_finished_is_named():
+    assert said(a=LOW, b=[np.nan] * 3).endswith(" Of b no trial finished (0 of 3).")
+    assert said(a=HIGH, b=LOW, c=[np.nan]).endswith(" Of c no trial finished (0 of 1).")
+
+
+def test_survivors_are_counted_and_make_no_claim():
+    text = said(fragile=[*HIGH[:4], *[np.nan] * 6], stable=[float(value) for value in range(10)])
+    assert text == (
+        "On E the data do not decide between fragile (102.5 from 4 of 10 trials) and stable (4.5): "
+        "6 of 10 trials of fragile have no score."
+    )
+
+
+def test_a_claim_counts_the_trials_it_is_of():
+    text = said(a=[*np.arange(20.0)], b=[*np.arange(19.0) + 100, np.nan])
+    assert "b is better than a on E: mean return 109.0 from 19 of 20 trials against 9.5, a difference" in text
+
+
+def test_learners_that_are_not_compared_are_told_of_apart():
+    trials = pd.DataFrame(
+        [(name, "E", seed, value) for name in "abc" for seed, value in enumerate(HIGH)],
+        columns=["algorithm", "env", "seed", "score"],
+    )
+    pairs = compare_pairs(trials[trials["algorithm"] != "c"])
+    text = re.sub("</?b>", "", answer("E", summarise(trials), pairs, {}))
+    assert "do not decide between a (103.0) and b (103.0)" in text
+    assert "c scores 103.0 on E" in text
+
+
+def test_an_open_rival_with_missing_trials_is_counted_too():
+    text = said(a=[*HIGH, np.nan], b=[value + 0.5 for value in HIGH], c=LOW)
+    assert "Between it and a (103.0 from 5 of 6 trials) the data do not decide." in text

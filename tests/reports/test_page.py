@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import identity, write_results
+from synthetic import identity, write_results, write_trial
 
 import rlbench
 from rlbench.api import ReportSectionSpec, Section, UsageError
@@ -113,6 +113,25 @@ def test_solvers_are_lines_with_their_exact_value(page):
     text = " ".join(Outline(page).text)
     assert "0.7413" in text
     assert "residual" in text
+
+
+def test_weak_intervals_are_called_that_beside_the_curves(page):
+    text = " ".join(" ".join(Outline(page).text).split())
+    assert "the band its 95 % Student-t interval (weak: fewer than 10 seeds" in text
+
+
+def test_different_budgets_are_not_compared_and_the_page_says_so(tmp_path, page):
+    store = write_results(tmp_path, algorithms=("a2c",))
+    for seed in range(5):
+        write_trial(store, identity("dqn", seed=seed, steps=1000))
+    text = " ".join(
+        " ".join(Outline(rlbench.load(tmp_path).report().read_text(encoding="utf-8")).text).split()
+    )
+    assert "could not be made" not in text
+    assert text.count("Learners with different budgets") == 1
+    assert "better than" not in text
+    assert "dqn [steps=1000]" in text
+    assert "different budgets" not in page
 
 
 def test_the_command_and_the_origins_of_settings_are_shown(page):
