@@ -231,6 +231,15 @@ def _seconds(name: str) -> Any:
     return parse
 
 
+def _folder(value: Any) -> str:
+    name = os.fspath(value)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"--out {name!r} is not valid text; choose another name") from None
+    return name
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -247,7 +256,7 @@ _PARSERS: Mapping[str, Any] = {
     "seeds": _seeds,
     "steps": _count("steps", 1),
     "jobs": _count("jobs", 1),
-    "out": os.fspath,
+    "out": _folder,
     "device": str,
     "eval_points": _count("eval_points", 1),
     "eval_episodes": _count("eval_episodes", 1),
