@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -54,11 +55,12 @@ def command(
     \b
     Examples:
       rlbench run --algos dqn,a2c --seeds 5
-      rlbench run --algos dqn,double=dqn --set double.double_q=true --envs Acrobot-v1
+      rlbench run --algos dqn,small=dqn --set small.hidden_sizes=[32] --envs Acrobot-v1
     """
     from rich.console import Console
 
     from rlbench import experiment
+    from rlbench.running.options import VARIABLES
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     external = external_plugins(context)
@@ -69,7 +71,8 @@ def command(
         _show_plan(experiment.describe_plan(plan, catalogue), as_json)
         return None
     talk = Console(stderr=as_json)
-    words = " ".join(shlex.quote(word) for word in ["rlbench", *sys.argv[1:]])
+    variables = [f"{name}={shlex.quote(os.environ[name])}" for name in VARIABLES if os.environ.get(name)]
+    words = " ".join([*variables, "rlbench", *map(shlex.quote, sys.argv[1:])])
     unchanged = not experiment.describe_plan(plan, catalogue)["missing"]
     results = experiment.run_plan(plan, catalogue, console=talk, command=words, external_plugins=external)
     if unchanged and not as_json and (current := results.current_report()):

@@ -125,7 +125,7 @@ def _settings(value: Any, option: str) -> Settings:
                 )
         return {str(label): dict(entries) for label, entries in value.items()}
     found: Settings = {}
-    for text in [value] if isinstance(value, str) else value:
+    for text in _texts(value, option):
         name, equals, literal = text.partition("=")
         label, dot, key = name.strip().rpartition(".")
         if not equals or not dot or not label or not key:
@@ -137,7 +137,9 @@ def _settings(value: Any, option: str) -> Settings:
 
 
 def _literal(text: str) -> Any:
-    """Read a TOML value; a bare word is a string."""
+    """Read a TOML value; a bare word is a string, but for Python's two truth values."""
+    if text in ("True", "False"):
+        return text == "True"
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -145,8 +147,16 @@ def _literal(text: str) -> Any:
 
 
 def _names(value: Any) -> list[str]:
-    parts = value.split(",") if isinstance(value, str) else list(value)
-    return [str(part).strip() for part in parts if str(part).strip()]
+    parts = value.split(",") if isinstance(value, str) else _texts(value, "this option")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _texts(value: Any, option: str) -> list[str]:
+    """Give a text, or a list of texts, as a list."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise UsageError(f"{option} takes text or a list of texts, not {value!r}; write it in quotes")
+    return list(parts)
 
 
 def _algos(value: Any) -> dict[str, str]:
@@ -202,7 +212,7 @@ def _count(name: str, least: int) -> Any:
 
     def parse(value: Any) -> int:
         try:
-            if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+            if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
                 raise ValueError
             number = int(value.replace("_", "") if isinstance(value, str) else value)
         except (ValueError, TypeError):
@@ -232,6 +242,8 @@ def _seconds(name: str) -> Any:
 
 
 def _folder(value: Any) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"--out takes the path of a folder, not {value!r}; write it in quotes")
     name = os.fspath(value)
     try:
         name.encode()

@@ -122,6 +122,15 @@ def describe(plan: Plan, missing: int) -> dict[str, Any]:
                 "origin": options.origins.get(name, "default"),
             }
             for name in names
+        ]
+        + [
+            {
+                "name": f"env-set.{env}.{key}",
+                "value": value,
+                "origin": options.origins[f"env-set.{env}.{key}"],
+            }
+            for env, entries in options.env_settings.items()
+            for key, value in entries.items()
         ],
         "arms": [arm._asdict() for arm in plan.arms],
         "unsupported": [row._asdict() for row in plan.unsupported],

@@ -31,6 +31,9 @@ class Reporter(Protocol):
     def ended(self, cohort: Cohort, error: str | None, again: int) -> None:
         """A cohort has ended; ``again`` of its trials will be run once more, each alone."""
 
+    def stopped(self, cohort: Cohort) -> None:
+        """A cohort has stopped because it was asked to."""
+
     def close(self) -> None:
         """The run is over, however it ended."""
 
@@ -45,6 +48,9 @@ class Silent:
         pass
 
     def ended(self, cohort: Cohort, error: str | None, again: int) -> None:
+        pass
+
+    def stopped(self, cohort: Cohort) -> None:
         pass
 
     def close(self) -> None:
@@ -132,6 +138,9 @@ class Lines:
         left = _duration(self._clock.left())
         self._say(f"{_closing(cohort, error, again)}; all: {self._clock.fraction:.0%}, {left}")
 
+    def stopped(self, cohort: Cohort) -> None:
+        self._say(f"{cohort.name}: stopped")
+
     def close(self) -> None:
         pass
 
@@ -181,6 +190,9 @@ class Bars:
         self._live.update(self._all, completed=self._clock.fraction, left=_duration(self._clock.left()))
         self._console.print(_closing(cohort, error, again), markup=False, highlight=False)
 
+    def stopped(self, cohort: Cohort) -> None:
+        self._console.print(f"{cohort.name}: stopped", markup=False, highlight=False)
+
     def close(self) -> None:
         if self._live is not None:
             self._live.stop()
@@ -195,7 +207,7 @@ def _opening(trials: int, cohorts: int, finished: int) -> str:
 
 def _closing(cohort: Cohort, error: str | None, again: int) -> str:
     if again:
-        return f"{cohort.name}: the cohort failed; running {again} trials again, each alone"
+        return f"{cohort.name}: something failed; {again} of its trials run again"
     if error is not None:
         return f"{cohort.name}: failed: {error.strip().splitlines()[-1]}"
     return f"{cohort.name}: done"

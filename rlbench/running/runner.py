@@ -119,7 +119,9 @@ class Runner:
                 left = self._ledger.left(cohort.trials)
                 again = [] if stopping() else self._again(cohort, left, event)
                 queue.extend(again)
-                if left and not again and not stopping():
+                if left and stopping():
+                    reporter.stopped(cohort)
+                elif left and not again:
                     self._ledger.fail(left[0], event.error or "the executor lost it", event.log)
                     reporter.ended(cohort, event.error, again=0)
                 else:

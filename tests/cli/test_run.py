@@ -123,13 +123,8 @@ def test_a_dry_run_shows_every_value_with_its_origin_and_writes_nothing(rlbench,
     file = tmp_path / "experiment.toml"
     file.write_text('algos = "dqn"\nsteps = 1000\n[set.dqn]\ngamma = 0.5\n')
     done = rlbench(
-        "run",
-        "--config",
-        str(file),
-        "--set",
-        "dqn.tau=0.5",
-        "--dry-run",
-        "--json",
+        *("run", "--config", str(file), "--set", "dqn.tau=0.5", "--dry-run", "--json"),
+        *("--env-set", "CartPole-v1.sutton_barto_reward=true"),
         env={"RLBENCH_SEEDS": "7,"},
     )
     assert done.returncode == 0, done.stderr
@@ -138,6 +133,7 @@ def test_a_dry_run_shows_every_value_with_its_origin_and_writes_nothing(rlbench,
     assert options["steps"] == (1000, "file")
     assert options["seeds"] == ([7], "environment")
     assert options["eval_points"] == (20, "default")
+    assert options["env-set.CartPole-v1.sutton_barto_reward"] == (True, "command")
     (arm,) = document["arms"]
     assert (arm["config"]["gamma"], arm["origins"]["gamma"].split()[0]) == (0.5, "file")
     assert (arm["config"]["tau"], arm["origins"]["tau"]) == (0.5, "command line")

@@ -89,6 +89,7 @@ def test_command_line_wins_over_environment_over_file_over_default(tmp_path):
     [
         ("1e-3", 1e-3),
         ("true", True),
+        ("False", False),
         ("huber", "huber"),
         ('"huber"', "huber"),
         ("[64, 64]", [64, 64]),
@@ -97,6 +98,16 @@ def test_command_line_wins_over_environment_over_file_over_default(tmp_path):
 )
 def test_a_setting_is_a_toml_value_or_a_bare_word(text, value):
     assert options({"settings": [f"my.label.key={text}"]}).settings == {"my.label": {"key": value}}
+
+
+@pytest.mark.parametrize(
+    "content", ["set = 3", "algos = 3", "envs = 3", "trackers = [1]", "out = 5", "steps = inf", "seeds = 1.5"]
+)
+def test_a_value_of_the_wrong_type_in_a_file_is_an_error(tmp_path, content):
+    file = tmp_path / "experiment.toml"
+    file.write_text(content)
+    with pytest.raises(UsageError):
+        options(config=file)
 
 
 @pytest.mark.parametrize("text", ["gamma=1", "dqn.gamma", "=1", "dqn.=1", ".gamma=1"])
