@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlbench.api import MetricSpec, PluginError, resolve
+from rlbench.api import MetricSpec, PluginError, UsageError, resolve
 from rlbench.results.frames import Frames
 
 if TYPE_CHECKING:
@@ -155,7 +155,10 @@ class Results:
         """Write the report, figures and tables to ``out`` (default ``PATH/report``); give its page."""
         from rlbench.reports.page import build
 
-        return build(self, self.catalogue.sections, Path(out) if out else self.path / "report")
+        folder = Path(out) if out else self.path / "report"
+        if out is None and folder.is_symlink():
+            raise UsageError(f"{folder} is a link; remove it, or name another folder with --out")
+        return build(self, self.catalogue.sections, folder)
 
     def current_report(self) -> Path | None:
         """Give the report's page if it is there and no request is newer."""

@@ -53,12 +53,16 @@ def build(results: Any, sections: Mapping[str, Any], out: Path) -> Path:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for entry in out.iterdir():
+            if entry.is_symlink():  # what it leads to is none of the report's business
+                entry.unlink()
         ordered = sorted(sections.values(), key=lambda entry: (entry.spec.order, entry.spec.name))
         with sns.axes_style("ticks"), matplotlib.rc_context(figure_style()), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the SVG has the text
             shown = [_show(results, entry.spec, entry.plugin.owner, out) for entry in ordered]
-        page = out / "index.html"
-        page.write_text(_page(results, [one for one in shown if one is not None]), encoding="utf-8")
+        page, whole = out / "index.html", out / "index.html.tmp"
+        whole.write_text(_page(results, [one for one in shown if one is not None]), encoding="utf-8")
+        whole.replace(page)
     except OSError as error:
         raise UsageError(f"cannot write the report to {out}: {error.strerror}; give another folder") from None
     return page

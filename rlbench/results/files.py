@@ -56,6 +56,7 @@ def write_atomically(contents: Mapping[Path, bytes]) -> None:
     with write_errors(folder):
         try:
             for path, content in contents.items():
+                remove(_temporary(path))  # never through a link
                 with _temporary(path).open("wb") as file:
                     file.write(content)
                     file.flush()

@@ -83,6 +83,7 @@ class Store:
         probe = self.root / ".probe.tmp"
         try:
             make_folder(self.root)
+            remove(probe)  # never through a link
             probe.write_bytes(b"")
             probe.unlink()
         except (OSError, ValueError) as error:  # ValueError: a null character in the name
@@ -310,9 +311,11 @@ def read_status(folder: Path) -> Status | None:
         return None
     check_schema(document, path)
     try:
-        return msgspec.convert(document, Status)
+        status = msgspec.convert(document, Status)
     except msgspec.ValidationError:
         return None
+    inside = all(name == Path(name).name not in ("", "..") for name in status.files)  # none leads elsewhere
+    return status if inside else None
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
