@@ -370,7 +370,7 @@ def _rows(data: bytes, schema: pa.Schema) -> pa.Table | None:
     import pyarrow.parquet
 
     try:
-        content = pyarrow.parquet.ParquetFile(pa.BufferReader(data)).read()
+        content = pyarrow.parquet.ParquetFile(pa.BufferReader(data)).read(use_threads=False)  # small files
         return content.select(schema.names).cast(schema)
     except (ValueError, KeyError, OSError, pa.ArrowException):
         return None
