@@ -48,6 +48,7 @@ class Ledger:
         self._open: dict[str, _Entry] = {}
         self._attempts: Counter[str] = Counter()
         self._restarted: dict[str, str] = {}
+        self._warned = False  # that checkpoints cannot be written
 
     def pending(self, trial: TrialIdentity) -> Pending:
         """Say where to run a trial from: its newest whole checkpoint that was made on such a machine."""
@@ -99,9 +100,13 @@ class Ledger:
             case Checkpointed():
                 entry = self._open[event.trial]
                 clock = {**event.clock, "attempts": entry.attempts, "points": entry.points}
+                self._warned = False
                 entry.writer.commit(event.step, event.sha256, clock, self._fingerprint)
             case NotCheckpointed():
-                logger.warning("no checkpoint was made, and the run goes on: %s", event.reason)
+                if not self._warned:  # once until they can be made again
+                    why = event.reason.removesuffix(" and run the same command again")
+                    logger.warning("no checkpoint was made, and the run goes on: %s", why)
+                self._warned = True
             case Finished():
                 self._end(event.trial, event.status, event.step, event.weights, event.timing, event.error)
 
