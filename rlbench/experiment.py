@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rlbench.plugins import Catalogue
+    from rlbench.running.options import Options
     from rlbench.running.plan import Plan
 
 DOCUMENT_SCHEMA = 1
@@ -218,24 +219,19 @@ def load(path: Path | str) -> Results:
     return Results(path)
 
 
-def make_plan(
+def read_request(
     given: Mapping[str, Any],
     *,
     config: str | os.PathLike[str] | None = None,
     external_plugins: bool = True,
     origin: str = "argument",
-) -> tuple[Plan, Catalogue]:
-    """Resolve options (see :func:`run`) into a plan; also give the catalogue it was made with.
-
-    Raises :class:`rlbench.api.UsageError` or :class:`rlbench.api.PluginError`, with nothing written.
-    """
+) -> tuple[Options, Catalogue]:
+    """Resolve the options of a request (see :func:`run`); also give what plugins provide for it."""
     from rlbench.plugins import load_catalogue
-    from rlbench.running import plan as planning
     from rlbench.running.options import resolve_options
 
     options = resolve_options(given, config=config, origin=origin)
-    catalogue = load_catalogue(external=external_plugins)
-    return planning.make_plan(options, catalogue), catalogue
+    return options, load_catalogue(external=external_plugins)
 
 
 def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
@@ -247,12 +243,19 @@ def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def run_plan(
-    plan: Plan, catalogue: Catalogue, *, console: Console | None, command: str, external_plugins: bool = True
+    plan: Plan,
+    catalogue: Catalogue,
+    *,
+    executor: Any,
+    console: Console | None,
+    command: str,
+    external_plugins: bool = True,
+    last: Callable[[], None] = lambda: None,
 ) -> Results:
     """Run what ``plan`` lacks in its folder, showing progress on ``console``, and load what is there then.
 
-    SIGINT or SIGTERM ends the run after a last checkpoint, with an error whose exit code is 130; a second one
-    ends it at once.
+    ``last()`` is called when a core falls free for the rest of the run. SIGINT or SIGTERM ends the run after
+    a last checkpoint, with an error whose exit code is 130; a second one ends it at once.
     """
     from rlbench.running.progress import Silent, reporter_for
     from rlbench.running.runner import Runner
@@ -261,7 +264,7 @@ def run_plan(
     reporter = reporter_for(console) if console is not None else Silent()
     runner = Runner(plan, catalogue, command=command, external_plugins=external_plugins)
     with contextlib.closing(reporter), stop_on_signals(console) as stopping:
-        runner.run(reporter, stopping)
+        runner.run(reporter, stopping, executor=executor, last=last)
     return Results(plan.folder, catalogue)
 
 
@@ -327,16 +330,26 @@ def run(
         "trackers": trackers,
         "allow_import": allow_import,
     }
-    plan, catalogue = make_plan(given, config=config, external_plugins=external_plugins)
+    from rlbench.running.runner import started_executor
+
+    options, catalogue = read_request(given, config=config, external_plugins=external_plugins)
     console = None
     if progress:
         from rich.console import Console
 
         console = Console(stderr=True)
     asked = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
-    return run_plan(
-        plan, catalogue, console=console, command=f"rlbench.run({asked})", external_plugins=external_plugins
-    )
+    with started_executor(options, catalogue) as executor:
+        from rlbench.running.plan import make_plan
+
+        return run_plan(
+            make_plan(options, catalogue),
+            catalogue,
+            executor=executor,
+            console=console,
+            command=f"rlbench.run({asked})",
+            external_plugins=external_plugins,
+        )
 
 
 def _guarded(spec: MetricSpec, owner: str) -> Callable[[Any], float]:

@@ -119,7 +119,8 @@ def rlbench_executors() -> Iterable[api.ExecutorSpec]:  # type: ignore[empty-bod
 
     It yields ``(cohort, event)``: ``Started`` before a cohort runs, then every event of ``run_cohort``, then
     ``Ended``, with a traceback where it failed. The runner may append cohorts while it iterates; once
-    ``stopping()`` is true, nothing new is started.
+    ``stopping()`` is true, nothing new is started. ``make`` is called before there is a plan, so that what
+    takes time can start early; an executor with a ``close()`` is closed at the end, used or not.
 
     >>> import traceback
     >>> from rlbench.api import ExecutorSpec

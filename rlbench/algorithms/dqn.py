@@ -152,15 +152,15 @@ class DQN:
     def act(self, obs: np.ndarray) -> np.ndarray:
         """Epsilon-greedy actions; ``[S, N, ...] -> [S, N]``."""
         c = self.config
-        coin, choice = np.moveaxis(self.explore.next(), 1, 0)  # [S, N] each
+        draws = self.explore.next()  # [S, 2, N]
         epsilon = schedules.interpolated(
             c.exploration_initial_eps,
             c.exploration_final_eps,
             c.exploration_fraction,
             schedules.progress(self.steps, self.task.steps),
         )
-        random = coin < (1.0 if self.steps < c.learning_starts else epsilon)
-        action = (choice * self.n_actions).astype(np.int64)
+        random = draws[:, 0] < (1.0 if self.steps < c.learning_starts else epsilon)
+        action = (draws[:, 1] * self.n_actions).astype(np.int64)
         if not random.all():
             action = np.where(random, action, self.greedy(obs))
         return action + self.first_action
@@ -193,11 +193,17 @@ class DQN:
                 next_value = next_values.amax(-1)
             y = batch.reward + c.gamma * next_value * ~batch.terminated
 
-        q = self.values(self.online, batch.obs).gather(-1, batch.action.unsqueeze(-1)).squeeze(-1)  # [S, B]
-        error = torch.nn.functional.smooth_l1_loss if c.loss == "huber" else torch.nn.functional.mse_loss
-        loss = error(q, y, reduction="none").mean(-1)  # [S]
-
-        self.online.backward(loss)
+        values, pull = self.q.trace(self.online, self.encoder(batch.obs))
+        taken = batch.action.unsqueeze(-1)  # [S, B, 1]
+        q = values.gather(-1, taken).squeeze(-1)  # [S, B]
+        error = q - y
+        if c.loss == "huber":
+            slope = error.clamp(-1.0, 1.0)
+            loss = (slope * (error - 0.5 * slope)).mean(-1)  # [S]
+        else:
+            slope = 2.0 * error
+            loss = error.square().mean(-1)
+        pull(torch.zeros_like(values).scatter_(-1, taken, slope.unsqueeze(-1) / slope.shape[-1]))
         norm = optimisation.clip_gradients(self.online, c.max_grad_norm)
         self.optimizer.step(learning_rate)
         self.window.add({"loss": loss, "q_value": q.mean(-1), "gradient_norm": norm})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shlex
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +15,10 @@ from rlbench.cli import external_plugins, no_plugins_option
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from rlbench.plugins import Catalogue
+    from rlbench.running.options import Options
+    from rlbench.running.plan import Plan
 
 
 @click.command(name="run", context_settings={"show_default": False})
@@ -61,20 +67,29 @@ def command(
 
     from rlbench import experiment
     from rlbench.running.options import VARIABLES
+    from rlbench.running.runner import started_executor
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     external = external_plugins(context)
-    plan, catalogue = experiment.make_plan(
+    request, catalogue = experiment.read_request(
         given, config=config, external_plugins=external, origin="command line"
     )
     if dry_run:
-        _show_plan(experiment.describe_plan(plan, catalogue), as_json)
+        _show_plan(experiment.describe_plan(_plan(request, catalogue), catalogue), as_json)
         return None
-    talk = Console(stderr=as_json)
     variables = [f"{name}={shlex.quote(os.environ[name])}" for name in VARIABLES if os.environ.get(name)]
-    words = " ".join([*variables, "rlbench", *map(shlex.quote, sys.argv[1:])])
-    unchanged = not experiment.describe_plan(plan, catalogue)["missing"]
-    results = experiment.run_plan(plan, catalogue, console=talk, command=words, external_plugins=external)
+    with started_executor(request, catalogue) as executor:
+        plan = _plan(request, catalogue)
+        unchanged = not experiment.describe_plan(plan, catalogue)["missing"]
+        results = experiment.run_plan(
+            plan,
+            catalogue,
+            executor=executor,
+            console=Console(stderr=as_json),
+            command=" ".join([*variables, "rlbench", *map(shlex.quote, sys.argv[1:])]),
+            external_plugins=external,
+            last=_prepare_report,
+        )
     if unchanged and not as_json and (current := results.current_report()):
         click.echo(f"report: {current} (`rlbench report` prints its table)")
         return None
@@ -83,6 +98,18 @@ def command(
 
     print_outcome(results, report, as_json=as_json)
     return 1 if results.trials["status"].isin(["failed", "damaged"]).any() else None
+
+
+def _plan(request: Options, catalogue: Catalogue) -> Plan:
+    """Make the plan; what algorithms and environments need is imported here."""
+    from rlbench.running.plan import make_plan
+
+    return make_plan(request, catalogue)
+
+
+def _prepare_report() -> None:
+    """Import what the report needs, a second's work, beside the last cohorts instead of after them."""
+    threading.Thread(target=importlib.import_module, args=("rlbench.reports.sections",), daemon=True).start()
 
 
 def _show_plan(document: dict[str, Any], as_json: bool) -> None:

@@ -21,6 +21,8 @@ from rlbench.kit.encoding import Encoder
 from rlbench.kit.parameters import Initialise, Parameters, Spec, constant, orthogonal, padded, uniform
 
 Activation = Literal["relu", "tanh"]
+Pull = Callable[[torch.Tensor], None]
+"""Takes the gradient of a network's outputs ``[S, ..., outputs]`` to its parameters'."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,17 @@ class Linear:
         )
 
     def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-        if len(x) != parameters.rows:
+        if x.shape[0] != parameters.rows:
             x = x.expand(parameters.rows, *x.shape[1:])  # a lone seed's, to its dummy
-        return torch.baddbmm(parameters[f"{self.name}.bias"], x, parameters[f"{self.name}.weight"])
+        return torch.baddbmm(parameters[self.name + ".bias"], x, parameters[self.name + ".weight"])
+
+    def pull(
+        self, parameters: Parameters, x: torch.Tensor, output: torch.Tensor, gradient: torch.Tensor
+    ) -> torch.Tensor:
+        """Set the parameters' gradients, given that of the output ``[R, B, ...]``; give that of ``x``."""
+        torch.bmm(x.mT, gradient, out=parameters.gradient(self.name + ".weight"))
+        torch.sum(gradient, 1, keepdim=True, out=parameters.gradient(self.name + ".bias"))
+        return torch.bmm(gradient, parameters[self.name + ".weight"].mT)
 
 
 @dataclass(frozen=True)
@@ -93,19 +103,23 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Pointwise:
-    """An activation function."""
+    """An activation function; it overwrites its input, which no gradient needs."""
 
-    function: Callable[[torch.Tensor], torch.Tensor]
+    function: Activation
 
     def specs(self) -> tuple[Spec, ...]:
         return ()
 
     def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-        return self.function(x)
+        return x.relu_() if self.function == "relu" else x.tanh_()
 
-
-Layer = Linear | Convolution | Flatten | Pointwise
-_FUNCTIONS = {"relu": torch.relu, "tanh": torch.tanh}
+    def pull(
+        self, parameters: Parameters, x: torch.Tensor, output: torch.Tensor, gradient: torch.Tensor
+    ) -> torch.Tensor:
+        """Give the input's gradient, from the output and the output's gradient."""
+        if self.function == "relu":
+            return torch.ops.aten.threshold_backward(gradient, output, 0)
+        return torch.ops.aten.tanh_backward(gradient, output)
 
 
 @dataclass(frozen=True)
@@ -114,18 +128,52 @@ class Network:
 
     inputs: tuple[int, ...]
     outputs: int
-    layers: tuple[Layer, ...]
+    front: tuple[Convolution | Flatten | Pointwise, ...]
+    dense: tuple[Linear | Pointwise, ...]  # begins with a Linear, if it is not empty
 
     def specs(self) -> tuple[Spec, ...]:
         """What the layers need from :class:`Parameters`, in order."""
-        return tuple(spec for layer in self.layers for spec in layer.specs())
+        return tuple(spec for layer in (*self.front, *self.dense) for spec in layer.specs())
 
     def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-        lead = x.shape[: x.ndim - len(self.inputs)]
-        x = x.reshape(lead[0], math.prod(lead[1:]), *self.inputs)  # [S, B, *inputs]
-        for layer in self.layers:
+        lead, out = x.shape[: x.ndim - len(self.inputs)], self._features(parameters, x)
+        for layer in self.dense:
+            out = layer(parameters, out)
+        return out[: parameters.seeds, :, : self.outputs].reshape(*lead, self.outputs)
+
+    def _features(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
+        inputs = x.ndim - len(self.inputs)
+        x = x.reshape(x.shape[0], math.prod(x.shape[1:inputs]), *x.shape[inputs:])  # [S, B, *inputs]
+        for layer in self.front:
             x = layer(parameters, x)
-        return x[: parameters.seeds, :, : self.outputs].reshape(*lead, self.outputs)
+        return x
+
+    def trace(self, parameters: Parameters, x: torch.Tensor) -> tuple[torch.Tensor, Pull]:
+        """The same outputs, and the function that takes their gradient to ``parameters.gradients``.
+
+        For a loss whose gradient is as easily written as the loss. Linear layers are differentiated here, in
+        two thirds of the time that autograd takes (64x64, batch 128, 3 seeds, both ways: 0.18 ms against
+        0.27 ms); convolutions are left to autograd.
+        """
+        lead = x.shape[: x.ndim - len(self.inputs)]
+        with torch.set_grad_enabled(bool(self.front)):
+            features = self._features(parameters, x)
+        with torch.no_grad():
+            held = [features.expand(parameters.rows, *features.shape[1:])]  # each [R, B, width]
+            for layer in self.dense:
+                held.append(layer(parameters, held[-1]))
+
+        @torch.no_grad()
+        def pull(gradient: torch.Tensor) -> None:
+            flat = torch.zeros_like(held[-1])
+            flat[: parameters.seeds, :, : self.outputs] = gradient.reshape(lead[0], -1, self.outputs)
+            for layer, given, output in zip(self.dense[::-1], held[-2::-1], held[:0:-1], strict=True):
+                flat = layer.pull(parameters, given, output, flat)
+            if self.front:
+                names = [spec.name for layer in self.front for spec in layer.specs()]
+                parameters.pull(features, flat[: lead[0]], names)
+
+        return held[-1][: parameters.seeds, :, : self.outputs].reshape(*lead, self.outputs), pull
 
 
 def _linear(name: str, inputs: int, given: int, outputs: int, initialisation: str, gain: float) -> Linear:
@@ -152,18 +200,18 @@ def mlp(
     Without ``outputs`` it ends after the last activation (a body for several heads). ``orthogonal`` uses
     the gains of Stable-Baselines3: sqrt(2) for hidden layers, ``output_gain`` for the last, biases 0.
     """
-    layers: list[Layer] = []
+    layers: list[Linear | Pointwise] = []
     width = given = inputs
     for number, size in enumerate(hidden_sizes):
         layers += [
             _linear(f"{name}.{number}", width, given, size, initialisation, math.sqrt(2.0)),
-            Pointwise(_FUNCTIONS[activation]),
+            Pointwise(activation),
         ]
         width, given = size, padded(size)
     if outputs is not None:
         layers.append(_linear(f"{name}.out", width, given, outputs, initialisation, output_gain))
         width = outputs
-    return Network((inputs,), width, tuple(layers))
+    return Network((inputs,), width, (), tuple(layers))
 
 
 def image_encoder(
@@ -179,23 +227,22 @@ def image_encoder(
     large = min(height, width) >= 36
     kernels = ((32, 8, 4), (64, 4, 2), (64, 3, 1)) if large else ((16, min(3, height, width), 1),)
     units = 512 if large else 128
-    layers: list[Layer] = []
+    front: list[Convolution | Flatten | Pointwise] = []
     for number, (outputs, size, stride) in enumerate(kernels):
         fan_in = channels * size * size
         if initialisation == "orthogonal":
             start = (orthogonal(math.sqrt(2.0)), constant(0.0))
         else:
             start = (uniform(fan_in), uniform(fan_in))
-        layers.append(Convolution(f"{name}.conv{number}", channels, outputs, size, stride, *start))
-        layers.append(Pointwise(torch.relu))
+        front.append(Convolution(f"{name}.conv{number}", channels, outputs, size, stride, *start))
+        front.append(Pointwise("relu"))
         channels, height, width = outputs, (height - size) // stride + 1, (width - size) // stride + 1
     flat = channels * height * width
-    layers += [
-        Flatten(),
+    dense = (
         _linear(f"{name}.features", flat, flat, units, initialisation, math.sqrt(2.0)),
-        Pointwise(torch.relu),
-    ]
-    return Network(shape, units, tuple(layers))
+        Pointwise("relu"),
+    )
+    return Network(shape, units, (*front, Flatten()), dense)
 
 
 def network(
@@ -209,22 +256,20 @@ def network(
     output_gain: float = 1.0,
 ) -> Network:
     """A network for what ``encoder`` gives: :func:`mlp`, behind an image encoder where that is an image."""
-    front: tuple[Layer, ...] = ()
-    inputs = encoder.features[0]
+    image = Network(encoder.features, encoder.features[0], (), ())
     if encoder.is_image:
         channels, height, width = encoder.features
         image = image_encoder(f"{name}.image", (channels, height, width), initialisation)
-        front, inputs = image.layers, image.outputs
     rest = mlp(
         name,
-        inputs,
+        image.outputs,
         hidden_sizes,
         outputs=outputs,
         activation=activation,
         initialisation=initialisation,
         output_gain=output_gain,
     )
-    return Network(encoder.features, rest.outputs, front + rest.layers)
+    return Network(encoder.features, rest.outputs, image.front, image.dense + rest.dense)
 
 
 class ActorCritic:

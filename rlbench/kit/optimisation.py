@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch.optim.adam import adam
 
 from rlbench.kit.parameters import Parameters
 
@@ -52,19 +53,32 @@ class Adam(_Optimizer):
         super().__init__(parameters, ("mean", "square"))
         self._betas, self._eps = betas, eps
         self._count = np.zeros(parameters.seeds, dtype=np.int64)
+        self._steps = torch.zeros((), device=parameters.device)  # what torch counts them in
 
     def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
         """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
         mean, square = self._moments["mean"], self._moments["square"]
         gradients, values = self._parameters.gradients, self._parameters.values
         if mask is None:
-            self._count += 1
-            mean.lerp_(gradients, 1.0 - self._betas[0])
-            square.mul_(self._betas[1]).addcmul_(gradients, gradients, value=1.0 - self._betas[1])
             # Without a mask all seeds have taken the same number of steps.
-            first, second = (1.0 - beta ** int(self._count[0]) for beta in self._betas)
-            scale = (square.sqrt() / second**0.5).add_(self._eps)
-            values.addcdiv_(mean, scale, value=-learning_rate / first)
+            self._steps.fill_(int(self._count[0]))
+            self._count += 1
+            adam(
+                [values],
+                [gradients],
+                [mean],
+                [square],
+                [],
+                [self._steps],
+                fused=True,
+                amsgrad=False,
+                beta1=self._betas[0],
+                beta2=self._betas[1],
+                lr=learning_rate,
+                weight_decay=0.0,
+                eps=self._eps,
+                maximize=False,
+            )
             return
         chosen = self._chosen(mask)  # [R, 1]
         self._count += mask

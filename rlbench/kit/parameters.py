@@ -91,15 +91,19 @@ class Parameters:
         self.values = torch.zeros((self.rows, size), device=device, dtype=dtype)
         self.gradients = torch.zeros_like(self.values)
         self._views: dict[str, torch.Tensor] = {}
-        self._gradient_views: list[torch.Tensor] = []
+        self._gradient_views: dict[str, torch.Tensor] = {}
         for spec, start in zip(specs, offsets, strict=True):
             shape = spec.stored or spec.shape
             cut = slice(start, start + math.prod(shape))
             self._views[spec.name] = self.values[:, cut].view(self.rows, *shape).requires_grad_()
-            self._gradient_views.append(self.gradients[:, cut].view(self.rows, *shape))
+            self._gradient_views[spec.name] = self.gradients[:, cut].view(self.rows, *shape)
 
     def __getitem__(self, name: str) -> torch.Tensor:
         return self._views[name]
+
+    def gradient(self, name: str) -> torch.Tensor:
+        """The part of :attr:`gradients` that belongs to ``parameters[name]``, a view of the same shape."""
+        return self._gradient_views[name]
 
     def _logical(self, spec: Spec) -> torch.Tensor:
         """The view without the surplus."""
@@ -111,11 +115,17 @@ class Parameters:
         Seeds share no parameter, so the gradient of the sum is every seed's own.
         """
         fresh = torch.autograd.grad(loss.sum(), list(self._views.values()))
-        for held, gradient in zip(self._gradient_views, fresh, strict=True):
+        for held, gradient in zip(self._gradient_views.values(), fresh, strict=True):
             if accumulate:
                 held += gradient
             else:
                 held.copy_(gradient)
+
+    def pull(self, outputs: torch.Tensor, gradient: torch.Tensor, names: Sequence[str]) -> None:
+        """Set the gradients of the parameters ``names``, given the gradient of what they led to."""
+        fresh = torch.autograd.grad(outputs, [self._views[name] for name in names], gradient)
+        for name, found in zip(names, fresh, strict=True):
+            self._gradient_views[name].copy_(found)
 
     def copy(self) -> Parameters:
         """Give new parameters with the same values, as a target network needs them."""

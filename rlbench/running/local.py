@@ -133,12 +133,14 @@ class _Server:
             start_new_session=True,
         )
         theirs.close()
+        self._used = False
 
     def start(self, cohort: Cohort) -> tuple[_Worker, list[tuple[int, int]]]:
         """Start a worker; also give the exits of others, told meanwhile. ``OSError`` if the server died."""
         events, events_end = os.pipe()
         log, log_end = os.pipe()
         message = msgspec.msgpack.encode(cohort)
+        self._used = True
         try:
             socket.send_fds(self.control, [HEADER.pack(len(message))], [events_end, log_end])
             self.control.sendall(message)
@@ -167,16 +169,31 @@ class _Server:
     def close(self) -> int:
         """End the server, which ends its workers; give its exit code, negative for a signal."""
         self.control.close()
+        if not self._used:
+            self._process.kill()  # it may still be importing, for nobody
         return self._process.wait()
 
 
 class LocalExecutor:
-    """Runs at most ``limits.jobs`` cohorts at a time; kills workers that stall or outgrow their memory."""
+    """Runs at most ``limits.jobs`` cohorts at a time; kills workers that stall or outgrow their memory.
+
+    The process that starts workers begins its imports as soon as the executor is made.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._server: _Server | None = None
+        self._server: _Server | None = _Server()
         self._workers: list[_Worker] = []
+
+    def close(self) -> None:
+        """End all workers and the process that starts them."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for worker in self._workers:
+            for descriptor in {worker.pipe, worker.log} - {-1}:
+                worker.close(descriptor)
+        self._workers.clear()
 
     def run(
         self, cohorts: deque[Cohort], stopping: Callable[[], bool] = lambda: False
@@ -205,11 +222,7 @@ class LocalExecutor:
                     self._workers.remove(worker)
                     yield worker.cohort, worker.last_event()
         finally:
-            if self._server is not None:
-                self._server.close()
-            for worker in self._workers:
-                for descriptor in {worker.pipe, worker.log} - {-1}:
-                    worker.close(descriptor)
+            self.close()
 
     def _start(self, cohort: Cohort) -> None:
         for _ in range(SERVER_STARTS):

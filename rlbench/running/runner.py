@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rlbench.results.store import Store
 from rlbench.running.cohort import Cohort, Pending, form, pack
 from rlbench.running.events import AnyEvent, Ended, NotReplayable, Progress, Started
 from rlbench.running.ledger import Ledger
+from rlbench.running.options import Options
 from rlbench.running.plan import Plan
 from rlbench.running.progress import Reporter
 from rlbench.running.provenance import (
@@ -34,6 +36,25 @@ class Interrupted(api.RlbenchError):
     """The run was asked to stop, and has."""
 
     exit_code = 130
+
+
+@contextlib.contextmanager
+def started_executor(options: Options, catalogue: Catalogue) -> Iterator[Any]:
+    """Make the executor that ``options`` name and close it at the end.
+
+    Whatever it starts when it is made gets ready while the plan is still being made.
+    """
+    limits = api.Limits(
+        jobs=options.jobs or usable_cores(),
+        stall_seconds=options.stall_limit,
+        memory_bytes=options.memory_limit * 2**20,
+    )
+    executor = api.resolve(catalogue.executor(options.executor).spec.make)(limits)
+    try:
+        yield executor
+    finally:
+        if hasattr(executor, "close"):
+            executor.close()
 
 
 class Runner:
@@ -61,8 +82,18 @@ class Runner:
         statuses = ((trial, self._store.status(trial)) for trial in self._plan.trials)
         return [trial for trial, status in statuses if status is None or status.status not in done]
 
-    def run(self, reporter: Reporter, stopping: Callable[[], bool] = lambda: False) -> None:
+    def run(
+        self,
+        reporter: Reporter,
+        stopping: Callable[[], bool] = lambda: False,
+        *,
+        executor: Any = None,
+        last: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run everything missing, telling ``reporter`` how it goes.
+
+        ``executor`` may have been made before (:func:`started_executor`). ``last()`` is called once a
+        process has ended with none to follow it: from there on, a core is free.
 
         Raises :class:`Interrupted` if ``stopping()`` became true and something is left to do.
         """
@@ -71,6 +102,7 @@ class Runner:
         with (
             self._store.lock(),
             Trackers.open(options.trackers, self._catalogue, self._store.root) as trackers,
+            contextlib.ExitStack() as stack,
         ):
             host = machine()
             self._ledger = Ledger(self._store, trackers, fingerprint(self._plan.device), host)
@@ -80,19 +112,18 @@ class Runner:
             for trial in self._plan.trials:
                 if trial.hash not in waiting:
                     self._store.tidy(trial)
-            limits = api.Limits(
-                jobs=options.jobs or usable_cores(),
-                stall_seconds=options.stall_limit,
-                memory_bytes=options.memory_limit * 2**20,
-            )
             pending = [self._ledger.pending(trial) for trial in missing]
-            queue = deque(pack(pending, jobs=limits.jobs, template=self._template))
+            jobs = options.jobs or usable_cores()
+            queue = deque(pack(pending, jobs=jobs, template=self._template))
             reporter.begin(list(queue), finished=len(self._plan.trials) - len(missing))
-            executor = api.resolve(self._catalogue.executor(options.executor).spec.make)(limits)
+            if executor is None:
+                executor = stack.enter_context(started_executor(options, self._catalogue))
             stream = executor.run(queue, stopping)
             try:
                 for cohort, event in stream:
                     self._handle(cohort, event, queue, reporter, stopping)
+                    if isinstance(event, Ended) and not queue:
+                        last()
             finally:
                 stream.close()
             if stopping() and (left := len(self.missing())):

@@ -19,9 +19,24 @@ NETWORKS = {
 }
 
 
+def by_autograd(layers, held, x):
+    """Set the gradients of each seed's mean squared output; give the outputs."""
+    out = layers(held, x)
+    held.backward(out.square().mean((-2, -1)))
+    return out.detach()
+
+
+def by_trace(layers, held, x):
+    """The same, with the gradient of the loss written by hand."""
+    out, pull = layers.trace(held, x)
+    pull(2 * out / out[0].numel())
+    return out
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("batch", [1, 3, 32])
-def test_a_seed_trains_the_same_in_any_cohort(rngs, name, batch):
+@pytest.mark.parametrize("differentiate", [by_autograd, by_trace])
+def test_a_seed_trains_the_same_in_any_cohort(rngs, name, batch, differentiate):
     make, shape = NETWORKS[name]
     if name == "large image" and batch == 32:
         batch = 5
@@ -32,11 +47,10 @@ def test_a_seed_trains_the_same_in_any_cohort(rngs, name, batch):
         rule, outputs = Adam(held), []
         for number in range(4):
             draws = [np.random.default_rng((seed, number)).standard_normal((batch, *shape)) for seed in seeds]
-            out = layers(held, torch.from_numpy(np.stack(draws)).float())
-            held.backward(out.square().mean((-2, -1)))
+            out = differentiate(layers, held, torch.from_numpy(np.stack(draws)).float())
             clip_gradients(held, 1.0)
             rule.step(0.01)
-            outputs.append(out.detach().numpy())
+            outputs.append(out.numpy())
         return np.stack(outputs, 1), held.state_dict()
 
     alone, weights = train(3)
@@ -45,6 +59,24 @@ def test_a_seed_trains_the_same_in_any_cohort(rngs, name, batch):
         outputs, shared = train(*cohort)
         assert outputs[at].tobytes() == alone[0].tobytes()
         assert all(shared[key][at].tobytes() == weights[key][0].tobytes() for key in weights)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_trace_has_the_outputs_and_gradients_of_autograd(rngs, name, seeds):
+    make, shape = NETWORKS[name]
+    layers = make()
+    held = Parameters(layers.specs(), rngs(*range(seeds)), device="cpu", dtype=torch.float64)
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((seeds, 6, *shape)))
+    expected = by_autograd(layers, held, x)
+    gradients = held.gradients.clone()
+    held.gradients.fill_(np.nan)
+    np.testing.assert_allclose(by_trace(layers, held, x), expected, rtol=0, atol=1e-14)
+    for name in held.state_dict():
+        given = held.gradient(name)
+        assert given.shape == held[name].shape
+        assert given.isfinite().all()
+    np.testing.assert_allclose(held.gradients.nan_to_num(), gradients, rtol=0, atol=1e-14)
 
 
 def as_tensors(held):

@@ -22,11 +22,23 @@ from rlbench.running.runner import Interrupted, Runner
 
 STEPS = 240
 SETTINGS = {
-    "dqn": {"learning_starts": 32, "batch_size": 16, "buffer_size": 100, "target_update_interval": 30},
-    "a2c": {"n_envs": 3},
-    "reinforce": {"baseline": "value", "n_envs": 2, "episodes_per_update": 2},
+    "dqn": {
+        "learning_starts": 32,
+        "batch_size": 16,
+        "buffer_size": 100,
+        "target_update_interval": 30,
+        "hidden_sizes": [12],
+    },
+    "a2c": {"n_envs": 3, "hidden_sizes": [12]},
+    "reinforce": {"baseline": "value", "n_envs": 2, "episodes_per_update": 2, "hidden_sizes": [12]},
     "random": {},
+    "value-iteration": {},
+    "policy-iteration": {},
 }
+CASES = [
+    *((algorithm, "FrozenLake-v1") for algorithm in SETTINGS),
+    *((learner, env) for learner in list(SETTINGS)[:4] for env in ("CartPole-v1", "Chase-v0")),
+]
 IN_PROCESS = """
     import traceback
     from rlbench.api import ExecutorSpec
@@ -70,9 +82,7 @@ def run(folder: Path, algorithm: str, env: str, seeds: list[int], jobs: int, cal
         "envs": env,
         "seeds": seeds,
         "steps": STEPS,
-        "settings": {
-            algorithm: SETTINGS[algorithm] | ({} if algorithm == "random" else {"hidden_sizes": [12]})
-        },
+        "settings": {algorithm: SETTINGS[algorithm]},
         "eval_points": 4,
         "eval_episodes": 1,
         "jobs": jobs,
@@ -95,8 +105,11 @@ def in_process(distribution, environments):
     distribution("in-process", {"in-process": "executor_here"}, {"executor_here.py": IN_PROCESS})
 
 
-@pytest.mark.parametrize("env", ["CartPole-v1", "Chase-v0"])
-@pytest.mark.parametrize("algorithm", SETTINGS)
+def test_every_built_in_algorithm_is_interrupted_here():
+    assert set(load_catalogue(external=False).algorithms) == set(SETTINGS)
+
+
+@pytest.mark.parametrize(("algorithm", "env"), CASES)
 def test_stopped_anywhere_and_continued_in_other_cohorts_gives_the_same_bits(
     in_process, tmp_path_factory, algorithm, env
 ):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rlbench as package
+from rlbench.api import UsageError
 
 PLUGIN = '''
     from dataclasses import dataclass
@@ -282,3 +283,46 @@ def test_the_request_is_stored_with_what_it_was_resolved_to(plugin, tmp_path):
     (unsupported,) = document["unsupported"]
     assert unsupported["algorithm"] == "guess"
     assert {"python", "torch", "gymnasium", "rlbench", "test-plugin"} <= set(document["versions"])
+
+
+def test_an_executor_starts_before_the_plan_is_made_and_is_closed_whatever_comes(distribution, tmp_path):
+    notes = tmp_path / "notes.txt"
+    distribution(
+        "noted",
+        {"noted": "noted"},
+        {
+            "noted.py": f"""
+            from rlbench.api import ExecutorSpec
+            from rlbench.hookspecs import hookimpl
+            from rlbench.running.local import LocalExecutor
+
+            def note(word):
+                with open({str(notes)!r}, "a") as file:
+                    print(word, file=file)
+
+            class Noted(LocalExecutor):
+                def __init__(self, limits):
+                    note("made")
+                    super().__init__(limits)
+
+                def run(self, *arguments):
+                    note("run")
+                    yield from super().run(*arguments)
+
+                def close(self):
+                    super().close()
+                    note("closed")
+
+            @hookimpl
+            def rlbench_executors():
+                yield ExecutorSpec("noted", Noted)
+            """
+        },
+    )
+    with pytest.raises(UsageError, match="Nonsense"):
+        package.run("random", "Nonsense-v0", executor="noted", progress=False, out=tmp_path / "none")
+    assert notes.read_text().split() == ["made", "closed"]
+    notes.unlink()
+    package.run("random", steps=20, seeds=1, executor="noted", progress=False, out=tmp_path / "some")
+    assert notes.read_text().split()[:2] == ["made", "run"]
+    assert notes.read_text().split()[-1] == "closed"
