@@ -61,6 +61,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 }
 """The columns of each table of a trial with their types; ``exact_value`` may be null."""
 
+FIRST_ATTEMPT: Mapping[str, Any] = {"attempts": 1}
+
 CHECKPOINTS_KEPT = 2
 """A damaged checkpoint falls back to the one before it."""
 
@@ -143,8 +145,18 @@ class Store:
         """Give how the trial ended; ``None`` if it has not, or if its ``status.json`` is damaged."""
         return read_status(self.folder(identity))
 
-    def begin(self, identity: TrialIdentity) -> TrialWriter:
+    def attempts(self, identity: TrialIdentity) -> dict[str, Any]:
+        """Give how many ``attempts`` there were, and why the trial was ``restarted`` if it was."""
+        found = open_sealed(read_bytes(self.folder(identity) / "timing.json") or b"") or {}
+        kinds = {"attempts": int, "restarted": str}
+        return {"attempts": 0} | {
+            name: found[name] for name, kind in kinds.items() if isinstance(found.get(name), kind)
+        }
+
+    def begin(self, identity: TrialIdentity, timing: Mapping[str, Any] = FIRST_ATTEMPT) -> TrialWriter:
         """Start a trial from nothing: leftovers of an earlier attempt, a failed one too, are removed.
+
+        ``timing`` says which attempt this is, in case it is the last that anybody hears of it.
 
         Raises ``FolderError`` if the trial is finished or diverged: results are never overwritten.
         """
@@ -157,7 +169,8 @@ class Store:
             remove(folder / "status.json")  # first: without it nothing else counts
             for entry in folder.iterdir():
                 remove(entry)
-        write_atomically({folder / "trial.json": readable_json(identity.document())})
+        contents = {"trial.json": identity.document(), "timing.json": seal(timing)}
+        write_atomically({folder / name: readable_json(content) for name, content in contents.items()})
         return TrialWriter(folder)
 
     def checkpoints(self, identity: TrialIdentity) -> list[Checkpoint]:

@@ -28,7 +28,7 @@ class _Entry:
 
     trial: TrialIdentity
     writer: TrialWriter
-    attempts: int
+    timing: dict[str, Any]  # "attempts", and why it was "restarted" if it was
     points: list[list[float]] = field(default_factory=list)  # [step, seconds] of each evaluation
 
 
@@ -61,14 +61,20 @@ class Ledger:
     def start(self, trial: TrialIdentity, step: int) -> None:
         """Prepare a trial's folder, from nothing or at its checkpoint at ``step``."""
         checkpoint = next((found for found in self._store.checkpoints(trial) if found.step == step), None)
-        self._attempts[trial.hash] += 1
+        interrupted = self._store.status(trial) is None
+        timing = self._store.attempts(trial)
+        timing["attempts"] = max(timing["attempts"], self._attempts[trial.hash]) + 1
         if step and checkpoint is not None:
             clock = checkpoint.clock
-            self._attempts[trial.hash] = max(self._attempts[trial.hash], int(clock["attempts"]) + 1)
-            entry = _Entry(trial, self._store.resume(trial, checkpoint), self._attempts[trial.hash])
-            entry.points = list(clock["points"])
+            timing["attempts"] = max(timing["attempts"], int(clock["attempts"]) + 1)
+            entry = _Entry(trial, self._store.resume(trial, checkpoint), timing, list(clock["points"]))
         else:
-            entry = _Entry(trial, self._store.begin(trial), self._attempts[trial.hash])
+            if trial.hash in self._restarted:
+                timing["restarted"] = self._restarted[trial.hash]
+            elif timing["attempts"] > 1 and interrupted:
+                timing["restarted"] = "it was interrupted where it had no checkpoint"
+            entry = _Entry(trial, self._store.begin(trial, timing), timing)
+        self._attempts[trial.hash] = timing["attempts"]
         self._open[trial.hash] = entry
         self._trackers.tell("trial_started", trial)
 
@@ -99,7 +105,7 @@ class Ledger:
                 self._open[event.trial].writer.append(table, columns)
             case Checkpointed():
                 entry = self._open[event.trial]
-                clock = {**event.clock, "attempts": entry.attempts, "points": entry.points}
+                clock = {**event.clock, "attempts": entry.timing["attempts"], "points": entry.points}
                 self._warned = False
                 entry.writer.commit(event.step, event.sha256, clock, self._fingerprint)
             case NotCheckpointed():
@@ -116,7 +122,8 @@ class Ledger:
 
     def fail(self, trial: TrialIdentity, error: str, log: str) -> None:
         """Record a trial as failed, with the end of what its worker printed beside it."""
-        self._open[trial.hash] = _Entry(trial, self._store.begin(trial), self._attempts[trial.hash])
+        timing = {"attempts": self._attempts[trial.hash]}
+        self._open[trial.hash] = _Entry(trial, self._store.begin(trial, timing), timing)
         if log.strip():
             self._open[trial.hash].writer.keep_log(log)
             error = f"{error.rstrip()}\n(its output: trials/{trial.folder}/log.txt)"
@@ -132,15 +139,13 @@ class Ledger:
         error: str | None,
     ) -> None:
         entry = self._open.pop(trial)
-        restarted = {"restarted": self._restarted[trial]} if trial in self._restarted else {}
         entry.writer.finish(
             status,
             step=step,
             weights=weights,
             timing={
                 **timing,
-                **restarted,
-                "attempts": entry.attempts,
+                **entry.timing,
                 "evaluations": entry.points,
                 **self._fingerprint,
                 **self._host,

@@ -58,6 +58,7 @@ class _Environment(NamedTuple):
     kwargs: dict[str, Any]
     description: api.EnvironmentDescription
     max_episode_steps: int
+    makes_single: bool  # whether the backend gives single environments, which trainers need
 
 
 def make_plan(options: Options, catalogue: Catalogue) -> Plan:
@@ -93,7 +94,9 @@ def make_plan(options: Options, catalogue: Catalogue) -> Plan:
             spec = entry.spec
             arm = Arm(label, spec.name, spec.kind, environment.name, msgspec.to_builtins(config), origins)
             identity = _identity(arm, entry, environment, options)
-            reason = _supports(spec, task_of(identity, config, environment.description, device))
+            reason = _supports(
+                spec, task_of(identity, config, environment.description, device), environment.makes_single
+            )
             if reason is not None:
                 unsupported.append(Unsupported(label, environment.name, reason))
                 continue
@@ -200,7 +203,7 @@ def _environment(name: str, options: Options, catalogue: Catalogue) -> _Environm
         raise api.UsageError(f"environment {name!r} cannot be used: {reason}; choose another environment")
     encode_name(name)
     limit = options.max_episode_steps or description.max_episode_steps or DEFAULT_EPISODE_LIMIT
-    return _Environment(name, env_id, kwargs, description, limit)
+    return _Environment(name, env_id, kwargs, description, limit, entry.spec.make_single is not None)
 
 
 def _check_label(label: str) -> None:
@@ -315,9 +318,12 @@ def task_of(
     )
 
 
-def _supports(spec: api.AlgorithmSpec, task: api.Task) -> str | None:
-    if spec.supports is not None:
-        return api.resolve(spec.supports)(task)
+def _supports(spec: api.AlgorithmSpec, task: api.Task, makes_single: bool) -> str | None:
+    reason = api.resolve(spec.supports)(task) if spec.supports is not None else None
+    if reason is not None:
+        return reason
     if spec.kind == "solver" and task.mdp is None:
         return "needs a model: the environment has no transition table"
+    if spec.kind == "trainer" and not makes_single:
+        return "needs single environments: this backend gives only vectors"
     return None

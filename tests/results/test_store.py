@@ -96,7 +96,7 @@ def test_a_damaged_status_counts_as_not_done(store, position):
 def test_a_failed_trial_starts_again_from_nothing(store):
     write_trial(store, identity(), "failed", until=8)
     store.begin(identity())
-    assert set(contents(store, identity())) == {"trial.json"}
+    assert set(contents(store, identity())) == {"trial.json", "timing.json"}
 
 
 @pytest.mark.parametrize("status", ["finished", "diverged"])

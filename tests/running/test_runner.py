@@ -326,3 +326,31 @@ def test_an_executor_starts_before_the_plan_is_made_and_is_closed_whatever_comes
     package.run("random", steps=20, seeds=1, executor="noted", progress=False, out=tmp_path / "some")
     assert notes.read_text().split()[:2] == ["made", "run"]
     assert notes.read_text().split()[-1] == "closed"
+
+
+def test_a_trainer_is_unsupported_where_a_backend_gives_vectors_alone(plugin, distribution, tmp_path):
+    distribution(
+        "vectors",
+        {"vectors": "vectors"},
+        {
+            "vectors.py": """
+            from rlbench.api import EnvironmentSpec
+            from rlbench.hookspecs import hookimpl
+
+            @hookimpl
+            def rlbench_environments():
+                yield EnvironmentSpec(
+                    "vectors",
+                    make_vector="rlbench.environments.gymnasium_vector:make_sync",
+                    describe="rlbench.environments.gymnasium_ids:describe",
+                )
+            """
+        },
+    )
+    results = package.run(
+        "loop,random", "vectors:CartPole-v1", seeds=1, steps=20, progress=False, out=tmp_path / "results"
+    )
+    assert results.trials["algorithm"].tolist() == ["random"]
+    assert [(row["algorithm"], row["reason"]) for row in results.unsupported] == [
+        ("loop", "needs single environments: this backend gives only vectors")
+    ]
