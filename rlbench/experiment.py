@@ -72,6 +72,11 @@ class Results:
         return self._frames.diagnostics
 
     @property
+    def platforms(self) -> pd.DataFrame:
+        """On what each trial was made: ``algorithm, env, seed, device, gpu, torch, ...``, one row a trial."""
+        return self._frames.platforms
+
+    @property
     def experiments(self) -> list[dict[str, Any]]:
         """The requests that these results answer."""
         return self._frames.experiments

@@ -42,7 +42,9 @@ def identity(label: str = "dqn", env: str = "CartPole-v1", seed: int = 0, **chan
     return TrialIdentity(**{**values, **changes})
 
 
-def write_trial(store: Store, trial: TrialIdentity, status: str = "finished", until: int = 20) -> None:
+def write_trial(
+    store: Store, trial: TrialIdentity, status: str = "finished", until: int = 20, **made_on: str
+) -> None:
     """Write one trial with plausible numbers, ``until`` of its 20 evaluation points done."""
     rng = np.random.default_rng([trial.seed, *trial.label.encode(), *trial.env.encode()])
     writer = store.begin(trial)
@@ -81,6 +83,7 @@ def write_trial(store: Store, trial: TrialIdentity, status: str = "finished", un
             "wall_seconds": 30.0 + trial.seed,
             "steps_per_second": 1600.0 + trial.seed,
             "host": "example",
+            **{"device": "cpu", "torch": "2.13.0", "processor": "AMD EPYC", **made_on},
         },
         error={"failed": "ValueError: shapes <b>differ</b>", "diverged": "loss is NaN"}.get(status),
     )

@@ -13,7 +13,7 @@ from rlbench.api import Section
 from rlbench.reports import figures
 from rlbench.reports.answer import answer as answer_in_words
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import decimals_for, duration, weak
+from rlbench.reports.numbers import count, decimals_for, duration, weak
 from rlbench.reports.style import looks_of
 
 _RESIDUAL = "residual"
@@ -47,6 +47,7 @@ def answer(results: Any) -> Section:
             trials=len(trials),
             unfinished=", ".join(parts),
             missing=results.missing,
+            mixed=bool(_mixed(results)),
             compared=len(pairs) > 0,
         )
     )
@@ -223,7 +224,23 @@ def provenance(results: Any) -> Section | None:
     tables = [
         (title, _together([one.get(key, {}) for one in results.experiments])) for title, key in titles.items()
     ]
-    return Section(fragment("provenance.html", commands=commands, tables=tables))
+    return Section(fragment("provenance.html", commands=commands, tables=tables, mixed=_mixed(results)))
+
+
+def _mixed(results: Any) -> list[tuple[str, list[str]]]:
+    """Give what the trials were not all made on, each value with the trials it holds for."""
+    platforms = results.platforms
+    return [
+        (
+            name,
+            [
+                f"{value} ({count(len(rows), 'trial')} of {', '.join(sorted(set(rows['algorithm'])))})"
+                for value, rows in platforms.groupby(name, sort=True)
+            ],
+        )
+        for name in platforms.columns[3:]
+        if platforms[name].nunique() > 1
+    ]
 
 
 def _together(documents: list[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -17,7 +17,9 @@ import msgspec
 from rlbench.api import UsageError
 from rlbench.results.files import read_bytes
 from rlbench.results.records import (
+    PLATFORM,
     Status,
+    Timing,
     TrialIdentity,
     check_schema,
     content_hash,
@@ -44,14 +46,6 @@ _MIXED = (
     "is readable but not the one that status.json tells of: it is damaged, or mixed from two runs of one "
     "trial that differ, which is a broken promise"
 )
-
-
-class _Timing(msgspec.Struct):
-    """What the frames show of ``timing.json``."""
-
-    attempts: int | None = None
-    wall_seconds: float | None = None
-    steps_per_second: float | None = None
 
 
 @dataclass
@@ -106,8 +100,6 @@ class Frames:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial; ``reached_step`` is where it ended, ``hash`` and ``folder`` say where it lives."""
-        import pandas as pd
-
         rows = [
             {
                 "algorithm": trial.label,
@@ -126,7 +118,7 @@ class Frames:
                 "hash": trial.hash,
                 "folder": self._relative(trial),
             }
-            for trial, timing in ((trial, self.timing(trial)) for trial in self.stored)
+            for trial, timing in self._timings
         ]
         types = {
             "algorithm": "str",
@@ -145,8 +137,19 @@ class Frames:
             "hash": "str",
             "folder": "str",
         }
-        return pd.DataFrame(
-            {name: pd.array([row[name] for row in rows], dtype=_dtype(kind)) for name, kind in types.items()}
+        return _frame(rows, types)
+
+    @cached_property
+    def platforms(self) -> pd.DataFrame:
+        """On what each trial that ended was made: one row a trial, with the columns of ``PLATFORM``."""
+        rows = [
+            {"algorithm": trial.label, "env": trial.env, "seed": trial.seed}
+            | {name: getattr(timing, name) for name in PLATFORM}
+            for trial, timing in self._timings
+            if trial.ending is not None
+        ]
+        return _frame(
+            rows, {"algorithm": "str", "env": "str", "seed": "int64", **dict.fromkeys(PLATFORM, "str")}
         )
 
     @cached_property
@@ -187,16 +190,20 @@ class Frames:
         }
         return [dict(zip(("algorithm", "env", "reason"), row, strict=True)) for row in sorted(rows)]
 
-    def timing(self, trial: StoredTrial) -> _Timing:
+    @cached_property
+    def _timings(self) -> list[tuple[StoredTrial, Timing]]:
+        return [(trial, self._timing(trial)) for trial in self.stored]
+
+    def _timing(self, trial: StoredTrial) -> Timing:
         """Give the times of a trial that ended; empty where ``timing.json`` is damaged or not there."""
         if trial.ending is None:
-            return _Timing()
+            return Timing()
         path = trial.path / "timing.json"
         try:
-            return msgspec.convert(open_sealed(read_bytes(path) or b""), _Timing)
+            return msgspec.convert(open_sealed(read_bytes(path) or b""), Timing)
         except msgspec.ValidationError:
             self._problem(f"{path} {_LOST}; its trial's times are unknown")
-            return _Timing()
+            return Timing()
 
     def check_weights(self) -> None:
         """Look for damage where no frame looks, in the final weights; add it to ``problems``."""
@@ -374,6 +381,14 @@ def _rows(data: bytes, schema: pa.Schema) -> pa.Table | None:
         return content.select(schema.names).cast(schema)
     except (ValueError, KeyError, OSError, pa.ArrowException):
         return None
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {name: pd.array([row[name] for row in rows], dtype=_dtype(kind)) for name, kind in types.items()}
+    )
 
 
 def _dtype(kind: str) -> Any:

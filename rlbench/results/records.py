@@ -101,6 +101,27 @@ def check_schema(document: Mapping[str, Any], where: Any) -> None:
         )
 
 
+class Timing(msgspec.Struct):
+    """What ``timing.json`` says that frames show: times, and on what the trial was made."""
+
+    attempts: int | None = None
+    wall_seconds: float | None = None
+    steps_per_second: float | None = None
+    device: str | None = None
+    gpu: str | None = None
+    torch: str | None = None
+    numpy: str | None = None
+    gymnasium: str | None = None
+    python: str | None = None
+    platform: str | None = None
+    processor: str | None = None
+    capability: str | None = None
+
+
+PLATFORM = Timing.__struct_fields__[3:]
+"""What bits depend on beside the trial, as ``timing.json`` names it."""
+
+
 class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything that decides a trial's results; two trials with equal identities are one trial.
 

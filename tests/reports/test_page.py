@@ -134,6 +134,21 @@ def test_different_budgets_are_not_compared_and_the_page_says_so(tmp_path, page)
     assert "different budgets" not in page
 
 
+def test_trials_made_on_different_platforms_are_pointed_out_with_what_differs(tmp_path, page):
+    store = write_results(tmp_path, algorithms=("a2c",), seeds=3)
+    for seed in range(2):
+        write_trial(store, identity("dqn", seed=seed), device="cuda:0", torch="<2.14>")
+    results = rlbench.load(tmp_path)
+    text = " ".join(" ".join(Outline(results.report().read_text(encoding="utf-8")).text).split())
+    assert "not all made on the same platform" in text
+    assert "device: cpu (3 trials of a2c); cuda:0 (2 trials of dqn)" in text
+    assert "torch: 2.13.0 (3 trials of a2c); <2.14> (2 trials of dqn)" in text
+    assert "processor:" not in text
+    assert results.platforms["device"].tolist() == ["cpu"] * 3 + ["cuda:0"] * 2
+    assert "platform:" not in " ".join(Outline(page).text)
+    assert "same platform" not in page
+
+
 def test_the_command_and_the_origins_of_settings_are_shown(page):
     text = " ".join(Outline(page).text)
     assert "rlbench run --algos a2c,dqn --seeds 5" in text

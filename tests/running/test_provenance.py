@@ -126,3 +126,10 @@ def test_the_capability_is_the_one_that_torch_names():
 
     if provenance.machine()["capability"]:
         assert provenance.machine()["capability"] == torch.backends.cpu.get_cpu_capability()
+
+
+def test_frames_show_all_that_a_checkpoint_is_checked_for(tmp_path):
+    run(tmp_path, seeds=1)
+    made_on = package.load(tmp_path).platforms.iloc[0].dropna().to_dict()
+    expected = {"algorithm": "random", "env": "CartPole-v1", "seed": 0, **provenance.fingerprint("cpu")}
+    assert made_on == expected

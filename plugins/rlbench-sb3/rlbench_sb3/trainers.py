@@ -11,6 +11,7 @@ import stable_baselines3
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -61,6 +62,7 @@ class _Trainer:
             device=task.device,
             **{name: value for name, value in settings.items() if name not in _OURS},
         )
+        self.model.set_logger(Logger(folder=None, output_formats=[]))  # else it leaves a folder for each run
         policy = self._policy(task.observation_space.shape)
         self.model.learn(task.steps, callback=_Tick(lambda: tick(policy)))
 

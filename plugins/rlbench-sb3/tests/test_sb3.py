@@ -113,6 +113,13 @@ def test_images_get_a_convolutional_policy():
     assert seen[0](np.zeros((2, 3, 3, 40, 40), np.uint8)).shape == (2, 3)
 
 
+def test_training_leaves_no_log_folder_among_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    run(tmp_path / "results", "sb3-a2c", seeds=1)
+    assert not list((tmp_path / "temporary").glob("SB3*"))
+
+
 def test_dqn_is_unsupported_where_actions_are_continuous(tmp_path):
     results = run(tmp_path, "sb3-dqn,sb3-a2c", "Pendulum-v1", seeds=1, steps=60)
     assert results.trials["algorithm"].tolist() == ["sb3-a2c"]
