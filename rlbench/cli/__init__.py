@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -108,6 +109,7 @@ class Main(click.Group):
         """Run the verb; it returns its exit code, or ``None`` for 0."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
+        _open_standard_streams()
         try:
             code = super().main(args, prog_name, complete_var, False, **extra)
             sys.stdout.flush()
@@ -121,12 +123,28 @@ class Main(click.Group):
         except BrokenPipeError:  # whoever reads our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        except OSError as error:
+            if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO):
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _stop(f"the output could not be written: {error.strerror}; free space and run it again", 3)
         except Exception as error:
             api = sys.modules.get("rlbench.api")  # whoever raised one of its errors has imported it
             if api is None or not isinstance(error, api.RlbenchError):
                 raise
             _stop(str(error), error.exit_code)
         sys.exit(code or 0)
+
+
+def _open_standard_streams() -> None:
+    """Open those of descriptors 0 to 2 that whoever started this process had closed, to nothing."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def _load_foreign(name: str, claims: list[discovery.Found]) -> click.Command:

@@ -57,7 +57,7 @@ def make_single(
     except ImportError as error:
         cure = f"install the package that provides {error.name!r}" if error.name else _one_line(error)
         raise ValueError(f"{env_id} needs a package that is not there; {cure}") from error
-    except Exception as error:  # whatever an environment's constructor raises is one line for the user
+    except (Exception, SystemExit) as error:  # whatever a constructor raises is one line for the user
         raise ValueError(f"{env_id} cannot be made; {type(error).__name__}: {_one_line(error)}") from error
 
 

@@ -183,8 +183,13 @@ class Store:
             key=lambda checkpoint: -checkpoint.step,
         )
 
-    def resume(self, identity: TrialIdentity, checkpoint: Checkpoint) -> TrialWriter:
-        """Take a trial up at a checkpoint: rows and checkpoints that came later are removed."""
+    def resume(
+        self, identity: TrialIdentity, checkpoint: Checkpoint, timing: Mapping[str, Any]
+    ) -> TrialWriter:
+        """Take a trial up at a checkpoint: rows and checkpoints that came later are removed.
+
+        ``timing`` as for :meth:`begin`.
+        """
         folder = self._own(self.folder(identity))
         with write_errors(folder):
             for table, length in checkpoint.rows.items():
@@ -193,9 +198,11 @@ class Store:
                     os.truncate(path, length)
             _remove_checkpoints(folder, lambda step: step > checkpoint.step)
             os.utime(folder)  # its time says since when the trial has been running
+            contents = {folder / "timing.json": readable_json(seal(timing))}
             document, path = readable_json(identity.document()), folder / "trial.json"
             if not path.is_file() or path.read_bytes() != document:
-                write_atomically({path: document})
+                contents[path] = document
+            write_atomically(contents)
         return TrialWriter(folder)
 
     def tidy(self, identity: TrialIdentity) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rlbench.api import FolderError
 from rlbench.results.records import Outcome, TrialIdentity
 from rlbench.results.store import COLUMNS, Store, Table, TrialWriter
 from rlbench.running.cohort import Pending
@@ -67,12 +68,13 @@ class Ledger:
         if step and checkpoint is not None:
             clock = checkpoint.clock
             timing["attempts"] = max(timing["attempts"], int(clock["attempts"]) + 1)
-            entry = _Entry(trial, self._store.resume(trial, checkpoint), timing, list(clock["points"]))
+            writer = self._store.resume(trial, checkpoint, timing)
+            entry = _Entry(trial, writer, timing, list(clock["points"]))
         else:
             if trial.hash in self._restarted:
                 timing["restarted"] = self._restarted[trial.hash]
             elif timing["attempts"] > 1 and interrupted:
-                timing["restarted"] = "it was interrupted where it had no checkpoint"
+                timing["restarted"] = "it had no checkpoint that could be continued"
             entry = _Entry(trial, self._store.begin(trial, timing), timing)
         self._attempts[trial.hash] = timing["attempts"]
         self._open[trial.hash] = entry
@@ -81,6 +83,10 @@ class Ledger:
     def restart(self, trial: TrialIdentity, reason: str) -> None:
         """Have a trial start from the beginning next time, and its timing file say why."""
         self._restarted[trial.hash] = reason
+
+    def restarts(self, trial: TrialIdentity) -> bool:
+        """Whether a trial has to start from the beginning, because it could not be replayed."""
+        return trial.hash in self._restarted
 
     def take(self, event: AnyEvent) -> None:
         """Write down an event about one trial; others are none of the ledger's business."""
@@ -106,15 +112,22 @@ class Ledger:
             case Checkpointed():
                 entry = self._open[event.trial]
                 clock = {**event.clock, "attempts": entry.timing["attempts"], "points": entry.points}
-                self._warned = False
-                entry.writer.commit(event.step, event.sha256, clock, self._fingerprint)
+                try:
+                    entry.writer.commit(event.step, event.sha256, clock, self._fingerprint)
+                    self._warned = False
+                except FolderError as error:
+                    self._warn(str(error))
             case NotCheckpointed():
-                if not self._warned:  # once until they can be made again
-                    why = event.reason.removesuffix(" and run the same command again")
-                    logger.warning("no checkpoint was made, and the run goes on: %s", why)
-                self._warned = True
+                self._warn(event.reason)
             case Finished():
                 self._end(event.trial, event.status, event.step, event.weights, event.timing, event.error)
+
+    def _warn(self, reason: str) -> None:
+        """Say that there is no new checkpoint, once until there can be one again."""
+        if not self._warned:
+            why = reason.removesuffix(" and run the same command again")
+            logger.warning("no checkpoint was made, and the run goes on: %s", why)
+        self._warned = True
 
     def left(self, trials: list[TrialIdentity]) -> list[TrialIdentity]:
         """Close those of ``trials`` that were started and did not end, and give them."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from rlbench.api import Limits, RlbenchError
+from rlbench.environments.processes import memory_of_group
 from rlbench.running.cohort import Cohort
 from rlbench.running.events import AnyEvent, Ended, Started, decode
 from rlbench.running.server import FORKED, HEADER, NOTE
@@ -61,7 +62,10 @@ class _Worker:
 
     def read(self, descriptor: int) -> Iterator[AnyEvent]:
         """Take what has arrived on one of the pipes; give complete events, but for the last."""
-        chunk = os.read(descriptor, 1 << 20)
+        try:
+            chunk = os.read(descriptor, 1 << 20)
+        except BlockingIOError:  # nothing more from a worker that has ended
+            chunk = b""
         if not chunk:
             self.close(descriptor)
         elif descriptor == self.log:
@@ -84,6 +88,17 @@ class _Worker:
         """Whether everything it said has been read and its process has been waited for."""
         return self.pipe == self.log == -1 and self.exit_code is not None
 
+    @property
+    def gone(self) -> bool:
+        """Whether its process has ended and been waited for."""
+        if self.exit_code is None:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
     def kill(self, reason: str) -> None:
         self.killed_for = self.killed_for or reason
         with contextlib.suppress(ProcessLookupError):
@@ -97,15 +112,6 @@ class _Worker:
         code = self.exit_code or 0
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         return Ended(f"the worker process {self.killed_for or how}", died=True, log=log)
-
-    @property
-    def memory(self) -> int:
-        """Resident bytes; 0 where the system does not tell."""
-        try:
-            with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, IndexError):
-            return 0
 
 
 def _complete(buffer: bytearray) -> Iterator[AnyEvent]:
@@ -154,6 +160,8 @@ class _Server:
         finally:
             os.close(events_end)
             os.close(log_end)
+        for descriptor in (events, log):
+            os.set_blocking(descriptor, False)
         return _Worker(cohort, note[0], events, log), exits
 
     def note(self) -> tuple[int, int]:
@@ -168,6 +176,8 @@ class _Server:
 
     def close(self) -> int:
         """End the server, which ends its workers; give its exit code, negative for a signal."""
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_RDWR)  # a child of this process may hold it open
         self.control.close()
         if not self._used:
             self._process.kill()  # it may still be importing, for nobody
@@ -246,7 +256,9 @@ class LocalExecutor:
         server = self._server
         control = [server.control.fileno()] if server else []
         ready, _, _ = select.select([*pipes, *control], [], [], WATCH_SECONDS)
-        for one in ready:
+        # Something that a worker started may hold its pipes open after its end: they are read as they are.
+        ended = [pipe for pipe, worker in pipes.items() if worker.gone]
+        for one in {*ready, *ended}:
             if one in pipes:
                 for event in pipes[one].read(one):
                     yield pipes[one].cohort, event
@@ -276,5 +288,5 @@ class LocalExecutor:
         for worker in self._workers:
             if limits.stall_seconds and now - worker.last_sign > limits.stall_seconds:
                 worker.kill(f"showed no sign of life for {limits.stall_seconds:g} s (--stall-limit)")
-            if limits.memory_bytes and worker.memory > limits.memory_bytes:
+            if limits.memory_bytes and memory_of_group(worker.pid) > limits.memory_bytes:
                 worker.kill(f"used more than {limits.memory_bytes / 2**20:.0f} MiB (--memory-limit)")

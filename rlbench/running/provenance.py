@@ -24,19 +24,26 @@ THREADS_PER_WORKER = 1
 
 _PACKAGES = ("rlbench", "torch", "numpy", "gymnasium", "pandas", "pyarrow")
 _BITS_DEPEND_ON = ("torch", "numpy", "gymnasium")
-_VARIABLES = (
+_BIT_VARIABLES = (
     "ATEN_CPU_CAPABILITY",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+)
+_VARIABLES = (
+    *_BIT_VARIABLES,
     "CUBLAS_WORKSPACE_CONFIG",
     "CUDA_VISIBLE_DEVICES",
-    "MKL_CBWR",
     "MKL_NUM_THREADS",
-    "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "PYTHONHASHSEED",
     "PYTHONOPTIMIZE",
 )
 _CREDENTIALS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#]*@")
+_SECRETS = re.compile(r"(?i)([?&][^=&\s]*(?:key|token|secret|passw|auth|signature)[^=&\s]*=)[^&\s#]+")
 _CAPABILITIES = (  # torch's words for them, and the flags that it asks for
     ("AVX512", {"avx512f", "avx512vl", "avx512bw", "avx512dq", "fma"}),
     ("AVX2", {"avx2", "fma"}),
@@ -89,6 +96,9 @@ def fingerprint(device: str) -> dict[str, str]:
         "capability": _capability(),
         "device": device,
     }
+    set_ = [f"{name}={os.environ[name]}" for name in _BIT_VARIABLES if os.environ.get(name)]
+    if set_:
+        found["variables"] = " ".join(set_)
     if device != "cpu":
         from rlbench.kit.devices import device_name
 
@@ -119,9 +129,9 @@ def git_state(folder: Path | None = None) -> dict[str, Any]:
 
 
 def without_credentials(value: Any) -> Any:
-    """Give a tree of JSON values with user names and passwords cut out of every URL."""
+    """Give a tree of JSON values with user names, passwords and keys cut out of every URL."""
     if isinstance(value, str):
-        return _CREDENTIALS.sub(r"\1", value)
+        return _SECRETS.sub(r"\1", _CREDENTIALS.sub(r"\1", value))
     if isinstance(value, Mapping):
         return {without_credentials(key): without_credentials(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -153,8 +153,9 @@ class Runner:
                 if left and stopping():
                     reporter.stopped(cohort)
                 elif left and not again:
-                    self._ledger.fail(left[0], event.error or "the executor lost it", event.log)
-                    reporter.ended(cohort, event.error, again=0)
+                    error = event.error or "the worker stopped, asked by somebody else"
+                    self._ledger.fail(left[0], error, event.log)
+                    reporter.ended(cohort, error, again=0)
                 else:
                     reporter.ended(cohort, None, again=sum(len(one.trials) for one in again))
             case _:
@@ -168,12 +169,13 @@ class Runner:
         """
         if not left:
             return []
-        if event.error is None:  # it could not be replayed, and starts from the beginning
+        if event.error is None and all(self._ledger.restarts(trial) for trial in left):
             return [form([Pending(trial) for trial in left], template=self._template)]
         if len(cohort.trials) == 1:
             (trial,) = left
             self._deaths[trial.hash] += 1
-            if not event.died or self._deaths[trial.hash] > self._plan.options.retries:
+            died = event.died or event.error is None  # it stopped, and not because this process asked it to
+            if not died or self._deaths[trial.hash] > self._plan.options.retries:
                 return []
             return [form([self._ledger.pending(trial)], template=self._template)]
         middle = math.ceil(len(left) / 2)

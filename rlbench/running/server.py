@@ -14,11 +14,12 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 
 import msgspec
 
-from rlbench.environments.processes import die_with_parent
+from rlbench.environments.processes import adopt_orphans, children, die_with_parent
 from rlbench.running.cohort import Cohort
 from rlbench.running.events import AnyEvent, Ended, encode
 
@@ -30,9 +31,15 @@ NOTE = struct.Struct("<qq")
 
 FORKED = -1
 
+PATIENCE_SECONDS = 1.0
+"""How long the server waits at its end for what it has killed."""
+
 
 def main() -> None:
     """Serve the socket whose descriptor is the first argument until it closes."""
+    parent = os.getppid()
+    die_with_parent(signal.SIGUSR1)
+    adopt_orphans()
     import rlbench.running.worker  # noqa: F401 - for the workers, which are forked with it
 
     gc.freeze()  # what is here stays shared between the processes
@@ -41,7 +48,8 @@ def main() -> None:
     wakeup, alarm = os.pipe()
     os.set_blocking(alarm, False)
     signal.set_wakeup_fd(alarm)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in (signal.SIGCHLD, signal.SIGUSR1):
+        signal.signal(number, lambda *_: None)
     workers: set[int] = set()
     try:
         while True:
@@ -49,6 +57,8 @@ def main() -> None:
             if wakeup in ready:
                 os.read(wakeup, 4096)
                 _reap(workers, control)
+                if os.getppid() != parent:  # it has ended, though somebody else holds its end of the socket
+                    break
             if control.fileno() in ready:
                 header, descriptors, _, _ = socket.recv_fds(control, HEADER.size, 2)
                 if not header:
@@ -57,7 +67,8 @@ def main() -> None:
                 pid = os.fork()
                 if pid == 0:
                     signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for number in (signal.SIGCHLD, signal.SIGUSR1):
+                        signal.signal(number, signal.SIG_DFL)
                     control.close()
                     _work(message, *descriptors)
                 workers.add(pid)
@@ -66,8 +77,13 @@ def main() -> None:
                 control.sendall(NOTE.pack(pid, FORKED))
     except OSError:
         pass  # the parent is gone: nobody to serve or to tell
-    for pid in workers:
-        _kill_group(pid)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (left := children()) and time.monotonic() < deadline:
+        for pid in left:  # workers, and what those that have ended left behind in groups of its own
+            _kill_group(pid)
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(-1, os.WNOHANG)
+        time.sleep(0.001)
 
 
 def _reap(workers: set[int], control: socket.socket) -> None:
@@ -78,6 +94,8 @@ def _reap(workers: set[int], control: socket.socket) -> None:
             return
         if not pid:
             return
+        if pid not in workers:
+            continue  # an orphan that was adopted
         workers.discard(pid)
         _kill_group(pid)  # what the worker left behind
         control.sendall(NOTE.pack(pid, os.waitstatus_to_exitcode(status)))

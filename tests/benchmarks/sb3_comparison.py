@@ -2,6 +2,7 @@
 
 ``python sb3_comparison.py PLAN.json`` trains every trial of a plan (``rlbench run --dry-run --json``): the
 same networks, sub-environments, update counts, evaluation points and episodes; one torch thread a process.
+Its environments are gymnasium's, also where the plan's are EnvPool's: it has no way to step those.
 It prints the mean score of each algorithm as JSON: the mean return of the last tenth of the evaluations.
 """
 
@@ -28,6 +29,7 @@ def train(job: dict[str, Any]) -> tuple[str, float]:
     from stable_baselines3.common.monitor import Monitor
 
     torch.set_num_threads(1)
+    env_id = job["env"].removeprefix("envpool:")
     config, steps, n_envs = job["config"], job["steps"], job["config"]["n_envs"]
     rate = config["learning_rate"]
     sizes = list(config["hidden_sizes"])
@@ -39,7 +41,7 @@ def train(job: dict[str, Any]) -> tuple[str, float]:
         "seed": job["seed"],
         "device": "cpu",
     }
-    env = make_vec_env(job["env"], n_envs=n_envs, seed=job["seed"])
+    env = make_vec_env(env_id, n_envs=n_envs, seed=job["seed"])
     if job["algorithm"] == "dqn":
         names = [
             "buffer_size",
@@ -60,7 +62,7 @@ def train(job: dict[str, Any]) -> tuple[str, float]:
         names = ["n_steps", "gae_lambda", "ent_coef", "vf_coef", "normalize_advantage"]
         model = A2C("MlpPolicy", env, policy_kwargs=policy, **shared, **{k: config[k] for k in names})
     evaluate = EvalCallback(
-        Monitor(gymnasium.make(job["env"])),
+        Monitor(gymnasium.make(env_id)),
         eval_freq=max(steps // job["points"] // n_envs, 1),
         n_eval_episodes=job["episodes"],
         log_path=tempfile.mkdtemp(dir="."),  # without one it keeps no results

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from families import alive, family
+
 KILLS = int(os.environ.get("RLBENCH_CHAOS_KILLS", "30"))
 SEED = 7
 STEPS = 12_000
@@ -35,31 +37,6 @@ def stored(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.glob("trials/**/*"))
         if path.name != "timing.json" and path.is_file()
     }
-
-
-def family(pid: int) -> dict[int, str]:
-    """All living descendants of a process and itself: process id to role."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if fields[0] != "Z":
-                children.setdefault(int(fields[1]), []).append(int(entry.name))
-    roles = {pid: "runner"}
-    for server in children.get(pid, []):
-        roles[server] = "server"
-        roles |= dict.fromkeys(children.get(server, []), "worker")
-    return roles
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def committed(folder: Path) -> dict[str, int]:

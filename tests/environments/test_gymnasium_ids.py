@@ -88,11 +88,16 @@ def broken(**kwargs):
     raise ZeroDivisionError("two\nlines")
 
 
+def leaving(**kwargs):
+    raise SystemExit("no licence")
+
+
 @pytest.mark.parametrize(
     ("entry_point", "cause"),
     [
         (needs_box, 'pip install "box"'),
         (needs_import, "install the package that provides 'a_module_that_is_not_there'"),
+        (leaving, "Faulty-v0 cannot be made; SystemExit: no licence$"),
         (broken, "Faulty-v0 cannot be made; ZeroDivisionError: two lines$"),
     ],
 )

@@ -133,3 +133,17 @@ def test_frames_show_all_that_a_checkpoint_is_checked_for(tmp_path):
     made_on = package.load(tmp_path).platforms.iloc[0].dropna().to_dict()
     expected = {"algorithm": "random", "env": "CartPole-v1", "seed": 0, **provenance.fingerprint("cpu")}
     assert made_on == expected
+
+
+def test_instructions_that_a_variable_forbids_make_another_platform(monkeypatch):
+    plain = provenance.fingerprint("cpu")
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    assert provenance.fingerprint("cpu") == {**plain, "variables": "ATEN_CPU_CAPABILITY=default"}
+
+
+def test_keys_in_urls_are_cut_out():
+    given = {"url": "https://u:p@example.org/x?user=me&api_key=s3cret&page=2#top", "plain": "key=value"}
+    assert provenance.without_credentials(given) == {
+        "url": "https://example.org/x?user=me&api_key=&page=2#top",
+        "plain": "key=value",
+    }

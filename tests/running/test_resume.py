@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from families import family
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +77,9 @@ def stored(folder: Path) -> dict[str, bytes]:
     }
 
 
-def run(folder: Path, algorithm: str, env: str, seeds: list[int], jobs: int, calls: float) -> bool:
+def run(
+    folder: Path, algorithm: str, env: str, seeds: list[int], jobs: int, calls: float, eval_points: int = 4
+) -> bool:
     """Run what is missing until ``stopping`` has been asked so many times; say whether that was the end."""
     asked = {
         "algos": algorithm,
@@ -83,7 +87,7 @@ def run(folder: Path, algorithm: str, env: str, seeds: list[int], jobs: int, cal
         "seeds": seeds,
         "steps": STEPS,
         "settings": {algorithm: SETTINGS[algorithm]},
-        "eval_points": 4,
+        "eval_points": eval_points,
         "eval_episodes": 1,
         "jobs": jobs,
         "out": str(folder),
@@ -136,6 +140,32 @@ def test_stopped_anywhere_and_continued_in_other_cohorts_gives_the_same_bits(
     interrupted()
 
 
+@pytest.mark.parametrize("algorithm", SETTINGS)
+def test_no_cadence_of_evaluation_cohort_or_order_changes_what_is_learnt(
+    in_process, tmp_path_factory, algorithm
+):
+    env = "FrozenLake-v1"
+    learnt: dict[int, dict[str, bytes]] = {}
+
+    @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.permutations(range(4)), st.integers(1, 4), st.integers(1, 4), st.integers(1, 24))
+    def differently(order, count, jobs, points):
+        folder = tmp_path_factory.mktemp("differently")
+        assert run(folder, algorithm, env, order[:count], jobs, float("inf"), eval_points=points)
+        for path in folder.glob("trials/*/*/seed-*"):
+            kept = {
+                name: (path / name).read_bytes()
+                for name in ("final.safetensors", "episodes.parquet", "diagnostics.parquet")
+                if (path / name).exists()
+            }
+            seed = int(path.name.split("-")[1])
+            assert kept == learnt.setdefault(seed, kept)
+
+    differently()
+    assert set(learnt) <= set(range(4))
+    assert all(learnt.values())
+
+
 def test_an_interruption_exits_with_130_and_the_same_command_continues_to_the_same_bits(rlbench, tmp_path):
     command = ["run", "--algos=a2c", "--seeds=2", "--steps=40000", "--eval-points=4", "--jobs=1"]
     first = subprocess.Popen(
@@ -161,3 +191,21 @@ def test_an_interruption_exits_with_130_and_the_same_command_continues_to_the_sa
     assert stored(tmp_path / "interrupted") == stored(tmp_path / "undisturbed")
     timings = [json.loads(path.read_text()) for path in tmp_path.glob("interrupted/trials/*/*/*/timing.json")]
     assert [timing["attempts"] for timing in timings] == [2, 2]
+
+
+def test_a_worker_that_somebody_else_stops_continues_from_its_last_checkpoint(tmp_path):
+    command = [
+        *(sys.executable, "-m", "rlbench", "run", "--algos=a2c", "--seeds=2", "--steps=40000", "--jobs=1"),
+        *("--eval-points=4", "--checkpoint-every=0.2"),
+    ]
+    first = subprocess.Popen([*command, "--out=stopped"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while len(list(tmp_path.glob("stopped/trials/*/*/*/checkpoint/*.json"))) < 2:
+        assert first.poll() is None
+        time.sleep(0.02)
+    (worker,) = (pid for pid, role in family(first.pid).items() if role == "worker")
+    os.kill(worker, signal.SIGTERM)
+    assert first.wait() == 0
+    subprocess.run([*command, "--out=undisturbed"], cwd=tmp_path, check=True, capture_output=True)
+    assert stored(tmp_path / "stopped") == stored(tmp_path / "undisturbed")
+    timings = [json.loads(path.read_text()) for path in tmp_path.glob("stopped/trials/*/*/*/timing.json")]
+    assert [(timing["attempts"], timing.get("restarted")) for timing in timings] == [(2, None), (2, None)]
