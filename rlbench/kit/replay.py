@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rlbench import api
+from rlbench.kit.frames import Frames, are_worthwhile
 from rlbench.kit.streams import Blocks, uniform
 
 
@@ -26,7 +27,7 @@ class Replay:
     """A ring of the last transitions; seeds sample uniformly, with replacement, each from its own stream.
 
     ``capacity`` counts transitions of one seed and is rounded down to whole vector steps, at least one.
-    Observations are held in their own dtype.
+    Observations are held in their own dtype, large ones frame by frame (:mod:`rlbench.kit.frames`).
     """
 
     def __init__(
@@ -46,16 +47,32 @@ class Replay:
         self._n_envs = n_envs
         self._device = torch.device(device)
         lead = (seeds, self._length, n_envs)
-        self._fields = Batch(
-            obs=torch.zeros((*lead, *obs_shape), dtype=obs_dtype, device=device),
-            action=torch.zeros(lead, dtype=torch.int64, device=device),
-            reward=torch.zeros(lead, dtype=dtype, device=device),
-            next_obs=torch.zeros((*lead, *obs_shape), dtype=obs_dtype, device=device),
-            terminated=torch.zeros(lead, dtype=torch.bool, device=device),
-        )
+        shapes = {
+            "obs": ((*lead, *obs_shape), obs_dtype),
+            "action": (lead, torch.int64),
+            "reward": (lead, dtype),
+            "next_obs": ((*lead, *obs_shape), obs_dtype),
+            "terminated": (lead, torch.bool),
+        }
+        self._frames: Frames | None = None
+        if are_worthwhile(obs_shape, obs_dtype):
+            self._frames = Frames(
+                seeds=seeds,
+                length=self._length,
+                n_envs=n_envs,
+                obs_shape=obs_shape,
+                obs_dtype=obs_dtype,
+                device=self._device,
+            )
+            del shapes["obs"], shapes["next_obs"]
+        self._fields = {
+            name: torch.zeros(shape, dtype=kind, device=device) for name, (shape, kind) in shapes.items()
+        }
         # On a CPU the ring is written through numpy views: several times cheaper than torch for single rows.
-        self._host = [field.numpy() for field in self._fields] if self._device.type == "cpu" else None
-        self._flat = Batch(*(field.flatten(0, 2) for field in self._fields))
+        self._host: list[np.ndarray] | None = None
+        if self._device.type == "cpu":
+            self._host = [field.numpy() for field in self._fields.values()]
+        self._flat = [field.flatten(0, 2) for field in self._fields.values()]
         self._draws = Blocks(rngs, "replay", uniform, (batch_size,), block=256)
         self._first = (np.arange(seeds) * self._length * n_envs)[:, None]  # [S, 1]: where a seed's rows start
         self.steps = 0  # vector steps ever added
@@ -68,44 +85,56 @@ class Replay:
     def add(self, transition: api.Transition, action: np.ndarray) -> None:
         """Keep one vector step, with ``action [S, N]`` as indices; its arrays are copied."""
         row = self.steps % self._length
-        values = (
-            transition.obs,
-            action,
-            transition.reward,
-            transition.next_obs,
-            transition.terminated,
-        )
+        values: tuple[np.ndarray, ...]
+        if self._frames is None:
+            values = (
+                transition.obs,
+                action,
+                transition.reward,
+                transition.next_obs,
+                transition.terminated,
+            )
+        else:
+            self._frames.add(row, transition.obs, transition.next_obs)
+            values = (action, transition.reward, transition.terminated)
         if self._host is not None:
             for held, value in zip(self._host, values, strict=True):
                 held[:, row] = value
         else:
-            for field, value in zip(self._fields, values, strict=True):
+            for field, value in zip(self._fields.values(), values, strict=True):
                 field[:, row].copy_(torch.from_numpy(np.ascontiguousarray(value)))
         self.steps += 1
 
     def sample(self) -> Batch:
         """Give a batch ``[S, B]`` of what is held, uniformly with replacement."""
         draws = self._draws.next()  # [S, B]
-        index = torch.from_numpy((draws * self.size).astype(np.int64) + self._first).to(self._device)
+        rows = (draws * self.size).astype(np.int64) + self._first
+        index = torch.from_numpy(rows).to(self._device)
         shape = index.shape
         index = index.flatten()
-        return Batch(
-            *(field.index_select(0, index).unflatten(0, shape) for field in self._flat),
-        )
+        fields = [field.index_select(0, index).unflatten(0, shape) for field in self._flat]
+        if self._frames is None:
+            return Batch(*fields)
+        obs, next_obs = self._frames.sample(rows)
+        action, reward, terminated = fields
+        return Batch(obs, action, reward, next_obs, terminated)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is held, ``[S, rows, N, ...]``, and the positions."""
+        """What is held, ``[S, rows, N, ...]``, and the positions; large observations until the next step."""
         rows = min(self.steps, self._length)
-        held = {
-            name: field[:, :rows].cpu().numpy().copy()
-            for name, field in zip(Batch._fields, self._fields, strict=True)
+        state: dict[str, Any] = {
+            "steps": self.steps,
+            "draws": self._draws.state_dict(),
+            "fields": {name: field[:, :rows].cpu().numpy().copy() for name, field in self._fields.items()},
         }
-        return {"steps": self.steps, "draws": self._draws.state_dict(), "fields": held}
+        return state if self._frames is None else state | {"frames": self._frames.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""
         self.steps = int(state["steps"])
         self._draws.load_state_dict(state["draws"])
         rows = min(self.steps, self._length)
-        for name, field in zip(Batch._fields, self._fields, strict=True):
+        for name, field in self._fields.items():
             field[:, :rows].copy_(torch.from_numpy(np.array(state["fields"][name])))
+        if self._frames is not None:
+            self._frames.load_state_dict(state["frames"])

@@ -53,11 +53,21 @@ def cut(state: Any, index: int) -> Any:
 
 
 def join(states: Sequence[Any]) -> Any:
-    """Give the batched state of seeds that stand at the same step: arrays stacked, scalars of the first."""
+    """Give the batched state of seeds that stand at the same step: arrays stacked, scalars of the first.
+
+    Arrays that differ in shape become an object array ``[S]`` of arrays; :func:`cut` gives them back.
+    """
     first = states[0]
     if isinstance(first, Mapping):
         return {key: join([state[key] for state in states]) for key in first}
-    return np.stack(states) if isinstance(first, np.ndarray) else first
+    if not isinstance(first, np.ndarray):
+        return first
+    if all(state.shape == first.shape for state in states):
+        return np.stack(states)
+    joined = np.empty(len(states), dtype=object)
+    for index, state in enumerate(states):
+        joined[index] = state
+    return joined
 
 
 def _flatten(state: Any, tensors: dict[str, np.ndarray]) -> Any:
