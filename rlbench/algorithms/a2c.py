@@ -166,7 +166,7 @@ class A2C:
     def update(self, batch: Batch, learning_rate: float) -> None:
         """One update of algorithm S3 for every seed; fields of ``batch`` are ``[S, T, N, ...]``."""
         c = self.config
-        outputs, value = self.network(self.parameters, self.encoder(batch.obs))
+        outputs, value, pull = self.network.trace(self.parameters, self.encoder(batch.obs))
         with torch.no_grad():
             next_value = self.network.value(self.parameters, self.encoder(batch.next_obs))
             advantage = generalised_advantages(
@@ -183,13 +183,17 @@ class A2C:
                 spread, centre = torch.std_mean(advantage, (-2, -1), keepdim=True)
                 advantage = (advantage - centre) / (spread + 1e-8)
 
-        log_probability = self.distribution.log_probability(self.parameters, outputs, batch.action)
-        entropy = self.distribution.entropy(self.parameters, outputs).mean((-2, -1))  # [S]
-        policy_loss = -(log_probability * advantage).mean((-2, -1))  # [S]
-        value_loss = (returns - value).square().mean((-2, -1))  # [S]
-        loss = policy_loss + c.vf_coef * value_loss - c.ent_coef * entropy
+            log_probability = self.distribution.log_probability(self.parameters, outputs, batch.action)
+            entropy = self.distribution.entropy(self.parameters, outputs).mean((-2, -1))  # [S]
+            policy_loss = -(log_probability * advantage).mean((-2, -1))  # [S]
+            value_loss = (returns - value).square().mean((-2, -1))  # [S]
 
-        self.parameters.backward(loss)
+            # The gradient of policy_loss + vf_coef * value_loss - ent_coef * entropy.
+            rows = c.n_steps * c.n_envs
+            outputs_gradient = self.distribution.pull(
+                self.parameters, outputs, batch.action, advantage / -rows, -c.ent_coef / rows
+            )
+            pull(outputs_gradient, (value - returns) * (2.0 * c.vf_coef / rows))
         norm = optimisation.clip_gradients(self.parameters, c.max_grad_norm)
         self.optimizer.step(learning_rate)
         self.window.add(

@@ -49,6 +49,19 @@ class ActionDistribution(Protocol):
     def entropy(self, parameters: Parameters, outputs: torch.Tensor) -> torch.Tensor:
         """Entropy in nats, ``[S, ...]``."""
 
+    def pull(
+        self,
+        parameters: Parameters,
+        outputs: torch.Tensor,
+        raw: torch.Tensor,
+        log_probability_gradient: torch.Tensor,
+        entropy_gradient: float,
+    ) -> torch.Tensor:
+        """Take a loss's gradients by log-probabilities ``[S, ...]`` and by every entropy to the outputs'.
+
+        Sets those of the distribution's own parameters.
+        """
+
 
 class Categorical:
     """A softmax over the actions of a Discrete space."""
@@ -82,6 +95,23 @@ class Categorical:
     def entropy(self, parameters: Parameters, outputs: torch.Tensor) -> torch.Tensor:
         logs = torch.log_softmax(outputs, -1)
         return -(logs.exp() * logs).sum(-1)
+
+    def pull(
+        self,
+        parameters: Parameters,
+        outputs: torch.Tensor,
+        raw: torch.Tensor,
+        log_probability_gradient: torch.Tensor,
+        entropy_gradient: float,
+    ) -> torch.Tensor:
+        logs = torch.log_softmax(outputs, -1)
+        probabilities = logs.exp()
+        weight = log_probability_gradient.unsqueeze(-1)
+        gradient = (probabilities * -weight).scatter_add_(-1, raw.unsqueeze(-1), weight)
+        if entropy_gradient:
+            entropy = -(probabilities * logs).sum(-1, keepdim=True)
+            gradient -= entropy_gradient * probabilities * (logs + entropy)
+        return gradient
 
 
 class DiagonalGaussian:
@@ -128,6 +158,22 @@ class DiagonalGaussian:
     def entropy(self, parameters: Parameters, outputs: torch.Tensor) -> torch.Tensor:
         log_std = self._log_std(parameters, outputs).expand_as(outputs)
         return (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(-1)
+
+    def pull(
+        self,
+        parameters: Parameters,
+        outputs: torch.Tensor,
+        raw: torch.Tensor,
+        log_probability_gradient: torch.Tensor,
+        entropy_gradient: float,
+    ) -> torch.Tensor:
+        inverse = (-self._log_std(parameters, outputs)).exp()
+        z = (raw - outputs) * inverse
+        weight = log_probability_gradient.unsqueeze(-1)
+        by_log_std = weight * (z * z - 1.0) + entropy_gradient  # [S, ..., A]
+        held = parameters.gradient("log_std").zero_()
+        held[: parameters.seeds] = by_log_std.flatten(1, -2).sum(1)
+        return weight * z * inverse
 
 
 def action_distribution(space: Any, log_std_init: float) -> ActionDistribution:

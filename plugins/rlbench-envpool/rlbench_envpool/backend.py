@@ -83,13 +83,15 @@ class EnvPoolVector:
         self, env_id: str, env_kwargs: Mapping[str, Any], seeds: Sequence[int], max_episode_steps: int
     ) -> None:
         self._pool = _make(env_id, env_kwargs, seeds, max_episode_steps)
-        count, space = len(seeds), self._pool.action_space
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            count, space, observations = len(seeds), self._pool.action_space, self._pool.observation_space
         self._action_dtype = np.int32 if isinstance(space, gymnasium.spaces.Discrete) else space.dtype
+        self._everybody = np.arange(count, dtype=np.int32)
         self._limit = max_episode_steps
         self._lengths = np.zeros(count, dtype=np.int64)  # [K], of the running episodes
         self._running = np.zeros(count, dtype=np.bool_)  # [K]
-        shape = self._pool.observation_space.shape or ()
-        self._observations = np.zeros((count, *shape), self._pool.observation_space.dtype)  # [K, ...]
+        self._observations = np.zeros((count, *(observations.shape or ())), observations.dtype)  # [K, ...]
 
     def reset(self, mask: np.ndarray, episode_seeds: Sequence[int]) -> np.ndarray:
         """Start new episodes where ``mask [K]`` is True; their seeds cannot be chosen."""
@@ -106,7 +108,7 @@ class EnvPoolVector:
         count = len(self._running)
         reward = np.zeros(count)
         terminated, truncated = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
-        rows = np.flatnonzero(self._running).astype(np.int32)
+        rows = self._everybody if self._running.all() else np.flatnonzero(self._running).astype(np.int32)
         if len(rows):
             chosen = np.ascontiguousarray(actions[rows], dtype=self._action_dtype)
             observations, rewards, ended, cut, info = self._pool.step(chosen, rows)
