@@ -122,8 +122,9 @@ class CohortRun:
             )
             if self._cohort.step:
                 store, step = Store(self._cohort.root), self._cohort.step
-                states = [checkpoint.read(store.folder(trial), step) for trial in self._cohort.trials]
-                interaction.load(step, states)
+                interaction.load(
+                    step, [checkpoint.read(store.folder(trial), step) for trial in self._cohort.trials]
+                )
             step = interaction.run(self._points)
         finally:
             environment.close()
