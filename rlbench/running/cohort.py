@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -69,9 +70,9 @@ def pack(pending: Sequence[Pending], *, jobs: int, template: Cohort) -> list[Coh
         size = 1
         if group[0].trial.kind == "batched_agent":
             size = min(LARGEST, math.ceil(len(group) / parts))
-        cohorts += [
-            form(group[start : start + size], template=template) for start in range(0, len(group), size)
-        ]
+        count = math.ceil(len(group) / size)
+        bounds = [math.ceil(len(group) * part / count) for part in range(count + 1)]  # as even as can be
+        cohorts += [form(group[start:end], template=template) for start, end in pairwise(bounds)]
     return cohorts
 
 
