@@ -239,6 +239,16 @@ def read_request(
     return options, load_catalogue(external=external_plugins)
 
 
+def make_plan(options: Options, catalogue: Catalogue) -> Plan:
+    """Make the plan; what algorithms and environments need is imported here.
+
+    Raises :class:`rlbench.api.UsageError` or :class:`rlbench.api.PluginError`, with nothing written.
+    """
+    from rlbench.running import plan as planning
+
+    return planning.make_plan(options, catalogue)
+
+
 def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
     """Give a plan as a JSON document: every value with its origin, and how many trials are left to run."""
     from rlbench.running import plan as planning
@@ -345,8 +355,6 @@ def run(
         console = Console(stderr=True)
     asked = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
     with started_executor(options, catalogue) as executor:
-        from rlbench.running.plan import make_plan
-
         return run_plan(
             make_plan(options, catalogue),
             catalogue,

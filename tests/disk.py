@@ -16,6 +16,15 @@ State = dict[str, bytes | None]
 _UNSYNCED = b""  # what is left of data that was never synced, at worst
 
 
+def stored(folder: Path) -> dict[str, bytes]:
+    """Every file of every trial, but for the one that may differ between identical runs."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.glob("trials/**/*"))
+        if path.name != "timing.json" and path.is_file()
+    }
+
+
 def state_of(root: Path) -> State:
     """Give what is in ``root`` now, but for its lock."""
     return {

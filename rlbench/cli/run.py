@@ -16,10 +16,6 @@ from rlbench.cli import external_plugins, no_plugins_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rlbench.plugins import Catalogue
-    from rlbench.running.options import Options
-    from rlbench.running.plan import Plan
-
 
 @click.command(name="run", context_settings={"show_default": False})
 @click.option("--algos", metavar="NAMES", help="Algorithms, comma-separated; LABEL=NAME gives a label.")
@@ -75,11 +71,11 @@ def command(
         given, config=config, external_plugins=external, origin="command line"
     )
     if dry_run:
-        _show_plan(experiment.describe_plan(_plan(request, catalogue), catalogue), as_json)
+        _show_plan(experiment.describe_plan(experiment.make_plan(request, catalogue), catalogue), as_json)
         return None
     variables = [f"{name}={shlex.quote(os.environ[name])}" for name in VARIABLES if os.environ.get(name)]
     with started_executor(request, catalogue) as executor:
-        plan = _plan(request, catalogue)
+        plan = experiment.make_plan(request, catalogue)
         unchanged = not experiment.describe_plan(plan, catalogue)["missing"]
         results = experiment.run_plan(
             plan,
@@ -98,13 +94,6 @@ def command(
 
     print_outcome(results, report, as_json=as_json)
     return 1 if results.trials["status"].isin(["failed", "damaged"]).any() else None
-
-
-def _plan(request: Options, catalogue: Catalogue) -> Plan:
-    """Make the plan; what algorithms and environments need is imported here."""
-    from rlbench.running.plan import make_plan
-
-    return make_plan(request, catalogue)
 
 
 def _prepare_report() -> None:

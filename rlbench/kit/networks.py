@@ -317,13 +317,6 @@ class ActorCritic:
         """State values, ``[S, ...]``."""
         return self._value_head(parameters, self._value_body(parameters, features)).squeeze(-1)
 
-    def __call__(self, parameters: Parameters, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both at once."""
-        if not self._share:
-            return self.policy(parameters, features), self.value(parameters, features)
-        body = self._policy_body(parameters, features)
-        return self._policy_head(parameters, body), self._value_head(parameters, body).squeeze(-1)
-
     def trace(
         self, parameters: Parameters, features: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, Callable[[torch.Tensor, torch.Tensor], None]]:

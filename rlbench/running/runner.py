@@ -169,7 +169,7 @@ class Runner:
         """
         if not left:
             return []
-        if event.error is None and all(self._ledger.restarts(trial) for trial in left):
+        if event.error is None and cohort.step and all(self._ledger.restarts(trial) for trial in left):
             return [form([Pending(trial) for trial in left], template=self._template)]
         if len(cohort.trials) == 1:
             (trial,) = left

@@ -77,9 +77,11 @@ def main() -> None:
                 control.sendall(NOTE.pack(pid, FORKED))
     except OSError:
         pass  # the parent is gone: nobody to serve or to tell
+    for pid in workers:
+        _kill_group(pid)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (left := children()) and time.monotonic() < deadline:
-        for pid in left:  # workers, and what those that have ended left behind in groups of its own
+        for pid in left:  # and what workers left behind in groups of their own
             _kill_group(pid)
             os.kill(pid, signal.SIGKILL)
         os.waitpid(-1, os.WNOHANG)

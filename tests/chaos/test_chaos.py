@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from disk import stored
 from families import alive, family
 
 KILLS = int(os.environ.get("RLBENCH_CHAOS_KILLS", "30"))
@@ -28,15 +29,6 @@ COMMAND = [
         "--set=dqn.gradient_steps=1",
     ),
 ]
-
-
-def stored(folder: Path) -> dict[str, bytes]:
-    """Every file of every trial, but for the one that may differ between identical runs."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.glob("trials/**/*"))
-        if path.name != "timing.json" and path.is_file()
-    }
 
 
 def committed(folder: Path) -> dict[str, int]:

@@ -138,7 +138,7 @@ def test_orthogonal_initialisation_is_orthogonal(rngs, shape):
 def test_the_first_policy_hardly_prefers_anything(rngs):
     both = ActorCritic(Encoder(spaces.Box(-1, 1, (4,))), 3, (64, 64), share=False, activation="tanh")
     held = Parameters(both.specs(), rngs(0, 1), device="cpu")
-    outputs, value = both(held, torch.ones((2, 5, 4)))
+    outputs, value, _ = both.trace(held, torch.ones((2, 5, 4)))
     assert outputs.shape == (2, 5, 3)
     assert value.shape == (2, 5)
     assert outputs.abs().max() < 0.05 < value.abs().max()
@@ -148,7 +148,7 @@ def test_the_first_policy_hardly_prefers_anything(rngs):
 def test_policy_and_value_share_layers_only_when_asked(rngs, share):
     both = ActorCritic(Encoder(spaces.Box(-1, 1, (4,))), 3, (8,), share=share, activation="tanh")
     held = Parameters(both.specs(), rngs(0, 1), device="cpu")
-    outputs, value = both(held, torch.ones((2, 5, 4)))
+    outputs, value, _ = both.trace(held, torch.ones((2, 5, 4)))
     assert torch.equal(outputs, both.policy(held, torch.ones((2, 5, 4))))
     assert torch.equal(value, both.value(held, torch.ones((2, 5, 4))))
     bodies = {name.split(".")[0] for name in held.state_dict() if name.endswith(".0.weight")}

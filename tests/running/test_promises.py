@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from disk import stored
 
 LEARNERS = {
     "dqn": {"learning_starts": 64, "batch_size": 32, "buffer_size": 200, "target_update_interval": 50},
@@ -60,15 +59,6 @@ def test_the_cadence_of_evaluation_changes_no_bit_of_training_and_no_shared_poin
         assert often.tables[table] == seldom.tables[table] == more_episodes.tables[table]
     steps = {row[0] for row in seldom.tables["evaluations"]}
     assert often.evaluations_at(steps) == seldom.tables["evaluations"]
-
-
-def stored(folder: Path) -> dict[str, bytes]:
-    """Every file of every trial, but for the one that may differ between identical runs."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.glob("trials/*/*/*/*"))
-        if path.name != "timing.json"
-    }
 
 
 def test_jobs_order_process_and_hash_seed_change_no_bit_on_disk(environments, rlbench, tmp_path):

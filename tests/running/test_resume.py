@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from disk import stored
 from families import family
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -66,15 +67,6 @@ IN_PROCESS = """
     def rlbench_executors():
         yield ExecutorSpec("in-process", InProcess)
 """
-
-
-def stored(folder: Path) -> dict[str, bytes]:
-    """Every file of every trial, but for the one that may differ between identical runs."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.glob("trials/*/*/*/**/*"))
-        if path.name != "timing.json" and path.is_file()
-    }
 
 
 def run(

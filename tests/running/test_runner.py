@@ -354,3 +354,47 @@ def test_a_trainer_is_unsupported_where_a_backend_gives_vectors_alone(plugin, di
     assert [(row["algorithm"], row["reason"]) for row in results.unsupported] == [
         ("loop", "needs single environments: this backend gives only vectors")
     ]
+
+
+def test_a_worker_that_stops_every_time_is_given_up_after_its_retries(distribution, tmp_path):
+    starts = tmp_path / "starts"
+    distribution(
+        "quitters",
+        {"quitters": "quitters"},
+        {
+            "quitters.py": f"""
+            from rlbench.api import ExecutorSpec
+            from rlbench.hookspecs import hookimpl
+            from rlbench.running.events import Ended, Started
+
+            class Quitter:
+                def __init__(self, limits):
+                    pass
+
+                def run(self, cohorts, stopping):
+                    while cohorts:
+                        cohort = cohorts.popleft()
+                        yield cohort, Started()
+                        with open({str(starts)!r}, "a") as file:
+                            print(*cohort.seeds, file=file)
+                        yield cohort, Ended()
+
+            @hookimpl
+            def rlbench_executors():
+                yield ExecutorSpec("quitter", Quitter)
+            """
+        },
+    )
+    results = package.run(
+        "random",
+        steps=20,
+        seeds=2,
+        jobs=1,
+        retries=1,
+        executor="quitter",
+        progress=False,
+        out=tmp_path / "out",
+    )
+    assert results.trials["status"].tolist() == ["failed"] * 2
+    assert results.trials["error"].tolist() == ["the worker stopped, asked by somebody else"] * 2
+    assert starts.read_text().splitlines() == ["0 1", "0", "1", "0", "1"]
