@@ -336,11 +336,15 @@ class ReportSectionSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What an executor keeps to: processes at a time, and what a worker may do; 0 means no limit."""
+    """What an executor keeps to: processes at a time, and what a worker may do; 0 means no limit.
+
+    ``modules`` are those that workers will import: an executor may do so while it waits.
+    """
 
     jobs: int
     stall_seconds: float = 0.0
     memory_bytes: int = 0
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -269,7 +269,7 @@ def run_plan(
 ) -> Results:
     """Run what ``plan`` lacks in its folder, showing progress on ``console``, and load what is there then.
 
-    ``last()`` is called when a core falls free for the rest of the run. SIGINT or SIGTERM ends the run after
+    ``last()`` is called once the last cohort is on its way. SIGINT or SIGTERM ends the run after
     a last checkpoint, with an error whose exit code is 130; a second one ends it at once.
     """
     from rlbench.running.progress import Silent, reporter_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -110,6 +111,7 @@ class Main(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         _open_standard_streams()
+        gc.set_threshold(100_000)  # imports make many objects and no garbage: a third of their time
         try:
             code = super().main(args, prog_name, complete_var, False, **extra)
             sys.stdout.flush()
@@ -133,6 +135,7 @@ class Main(click.Group):
             if api is None or not isinstance(error, api.RlbenchError):
                 raise
             _stop(str(error), error.exit_code)
+        gc.freeze()  # the process ends: looking for garbage in all that it imported takes half a second
         sys.exit(code or 0)
 
 

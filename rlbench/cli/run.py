@@ -97,8 +97,13 @@ def command(
 
 
 def _prepare_report() -> None:
-    """Import what the report needs, a second's work, beside the last cohorts instead of after them."""
-    threading.Thread(target=importlib.import_module, args=("rlbench.reports.sections",), daemon=True).start()
+    """Import what the end needs, a second's work, beside the last cohorts instead of after them."""
+
+    def load() -> None:
+        for module in ("pyarrow.parquet", "rlbench.reports.sections"):
+            importlib.import_module(module)
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def _show_plan(document: dict[str, Any], as_json: bool) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.optim.adam import adam
 
+from rlbench.kit import kernels
 from rlbench.kit.parameters import Parameters
 
 OptimizerName = Literal["adam", "rmsprop"]
@@ -16,8 +17,14 @@ OptimizerName = Literal["adam", "rmsprop"]
 
 def clip_gradients(parameters: Parameters, max_norm: float) -> torch.Tensor:
     """Scale each seed's gradient to a global norm of at most ``max_norm``; give the norms before, ``[S]``."""
-    norm = torch.linalg.vector_norm(parameters.gradients, dim=-1)  # [R]
-    parameters.gradients.mul_((max_norm / (norm + 1e-6)).clamp_(max=1.0).unsqueeze(-1))
+    gradients = parameters.gradients
+    if parameters.compiled:
+        norms = torch.empty(parameters.seeds)
+        where = (gradients.data_ptr(), parameters.seeds, gradients.stride(0), norms.data_ptr())
+        parameters.compiled.clip(*where, kernels.level(), max_norm)
+        return norms
+    norm = torch.linalg.vector_norm(gradients, dim=-1)  # [R]
+    gradients.mul_((max_norm / (norm + 1e-6)).clamp_(max=1.0).unsqueeze(-1))
     return norm[: parameters.seeds]
 
 
@@ -27,6 +34,29 @@ class _Optimizer:
     def __init__(self, parameters: Parameters, moments: tuple[str, ...]) -> None:
         self._parameters = parameters
         self._moments = {name: torch.zeros_like(parameters.values) for name in moments}
+
+    def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
+        """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
+        parameters = self._parameters
+        if not parameters.compiled:
+            self._step(learning_rate, mask)
+            return
+        size = parameters.values.stride(0)
+        ranges = (
+            [(0, parameters.seeds)] if mask is None else [(int(seed), 1) for seed in np.flatnonzero(mask)]
+        )
+        for first, seeds in ranges:
+            tensors = (parameters.values, parameters.gradients, *self._moments.values())
+            addresses = [tensor[first].data_ptr() for tensor in tensors]
+            self._step_compiled(learning_rate, first, (*addresses, seeds * size, kernels.level()))
+
+    def _step(self, learning_rate: float, mask: np.ndarray | None) -> None:
+        """Step by torch."""
+        raise NotImplementedError
+
+    def _step_compiled(self, learning_rate: float, first: int, where: tuple[int, ...]) -> None:
+        """Step by compiled code for the seeds from ``first`` on that ``where`` tells it."""
+        raise NotImplementedError
 
     def _chosen(self, mask: np.ndarray) -> torch.Tensor:
         rows = np.zeros((self._parameters.rows, 1), dtype=bool)
@@ -57,12 +87,20 @@ class Adam(_Optimizer):
 
     def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
         """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
+        self._count += 1 if mask is None else mask
+        super().step(learning_rate, mask)
+
+    def _step_compiled(self, learning_rate: float, first: int, where: tuple[int, ...]) -> None:
+        (beta1, beta2), count = self._betas, int(self._count[first])  # without a mask the same for all
+        step, correction = learning_rate / (1.0 - beta1**count), (1.0 - beta2**count) ** -0.5
+        self._parameters.compiled.adam(*where, step, correction, beta1, beta2, self._eps)
+
+    def _step(self, learning_rate: float, mask: np.ndarray | None) -> None:
         mean, square = self._moments["mean"], self._moments["square"]
         gradients, values = self._parameters.gradients, self._parameters.values
         if mask is None:
             # Without a mask all seeds have taken the same number of steps.
-            self._steps.fill_(int(self._count[0]))
-            self._count += 1
+            self._steps.fill_(int(self._count[0]) - 1)
             adam(
                 [values],
                 [gradients],
@@ -81,7 +119,6 @@ class Adam(_Optimizer):
             )
             return
         chosen = self._chosen(mask)  # [R, 1]
-        self._count += mask
         counts = np.ones(self._parameters.rows)
         counts[: self._parameters.seeds] = np.maximum(self._count, 1)
         first_, second_ = (
@@ -111,8 +148,10 @@ class RMSprop(_Optimizer):
         super().__init__(parameters, ("square",))
         self._alpha, self._eps = alpha, eps
 
-    def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
-        """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
+    def _step_compiled(self, learning_rate: float, first: int, where: tuple[int, ...]) -> None:
+        self._parameters.compiled.rmsprop(*where, learning_rate, self._alpha, self._eps)
+
+    def _step(self, learning_rate: float, mask: np.ndarray | None) -> None:
         square = self._moments["square"]
         gradients, values = self._parameters.gradients, self._parameters.values
         if mask is None:

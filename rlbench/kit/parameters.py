@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rlbench.kit import kernels
 from rlbench.kit.streams import stream
 
 Initialise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -83,6 +84,7 @@ class Parameters:
         self, specs: tuple[Spec, ...], seeds: int, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.specs, self.seeds, self.device, self.dtype = specs, seeds, device, dtype
+        self.compiled = kernels.compiled_for(device, dtype)
         self.rows = max(seeds, 2)  # S, or 2 for a lone seed and its dummy
         offsets, size = [], 0
         for spec in specs:
@@ -90,6 +92,8 @@ class Parameters:
             size += padded(math.prod(spec.stored or spec.shape))
         self.values = torch.zeros((self.rows, size), device=device, dtype=dtype)
         self.gradients = torch.zeros_like(self.values)
+        self.offsets = {spec.name: start for spec, start in zip(specs, offsets, strict=True)}  # in a row
+        self.plans: dict[tuple[str, ...], bytes] = {}  # what compiled code knows of them (rlbench.kit.dense)
         self._views: dict[str, torch.Tensor] = {}
         self._gradient_views: dict[str, torch.Tensor] = {}
         for spec, start in zip(specs, offsets, strict=True):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rlbench import api
+from rlbench.kit import kernels
 from rlbench.kit.frames import Frames, are_worthwhile
 from rlbench.kit.streams import Blocks, uniform
 
@@ -73,6 +74,7 @@ class Replay:
         if self._device.type == "cpu":
             self._host = [field.numpy() for field in self._fields.values()]
         self._flat = [field.flatten(0, 2) for field in self._fields.values()]
+        self._compiled = kernels.compiled_for(self._device, torch.float32)
         self._draws = Blocks(rngs, "replay", uniform, (batch_size,), block=256)
         self._first = (np.arange(seeds) * self._length * n_envs)[:, None]  # [S, 1]: where a seed's rows start
         self.steps = 0  # vector steps ever added
@@ -109,15 +111,25 @@ class Replay:
         """Give a batch ``[S, B]`` of what is held, uniformly with replacement."""
         draws = self._draws.next()  # [S, B]
         rows = (draws * self.size).astype(np.int64) + self._first
-        index = torch.from_numpy(rows).to(self._device)
-        shape = index.shape
-        index = index.flatten()
-        fields = [field.index_select(0, index).unflatten(0, shape) for field in self._flat]
+        fields = self._gather(rows)
         if self._frames is None:
             return Batch(*fields)
         obs, next_obs = self._frames.sample(rows)
         action, reward, terminated = fields
         return Batch(obs, action, reward, next_obs, terminated)
+
+    def _gather(self, rows: np.ndarray) -> list[torch.Tensor]:
+        """Give ``rows [S, B]`` of every field."""
+        if self._compiled is None:
+            index = torch.from_numpy(rows).to(self._device).flatten()
+            return [field.index_select(0, index).unflatten(0, rows.shape) for field in self._flat]
+        fields = [torch.empty((*rows.shape, *field.shape[1:]), dtype=field.dtype) for field in self._flat]
+        tables = (
+            (held.data_ptr(), field.data_ptr(), held.stride(0) * held.element_size())
+            for held, field in zip(self._flat, fields, strict=True)
+        )
+        self._compiled.gather(rows.ctypes.data, rows.size, *tables)
+        return fields
 
     def state_dict(self) -> dict[str, Any]:
         """What is held, ``[S, rows, N, ...]``, and the positions; large observations until the next step."""

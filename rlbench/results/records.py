@@ -116,6 +116,7 @@ class Timing(msgspec.Struct):
     platform: str | None = None
     processor: str | None = None
     capability: str | None = None
+    kernels: str | None = None
     variables: str | None = None
 
 

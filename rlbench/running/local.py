@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -128,10 +128,11 @@ def _complete(buffer: bytearray) -> Iterator[AnyEvent]:
 class _Server:
     """The parent's end of the process that starts workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
         self.control, theirs = socket.socketpair()
+        program = "from rlbench.running.server import main; main()"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from rlbench.running.server import main; main()", str(theirs.fileno())],
+            [sys.executable, "-c", program, str(theirs.fileno()), *modules],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -192,7 +193,7 @@ class LocalExecutor:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._server: _Server | None = _Server()
+        self._server: _Server | None = _Server(limits.modules)
         self._workers: list[_Worker] = []
 
     def close(self) -> None:
@@ -237,7 +238,7 @@ class LocalExecutor:
     def _start(self, cohort: Cohort) -> None:
         for _ in range(SERVER_STARTS):
             if self._server is None:
-                self._server = _Server()
+                self._server = _Server(self._limits.modules)
             try:
                 worker, exits = self._server.start(cohort)
             except OSError:

@@ -6,6 +6,7 @@ same document. What is taken is listed, never whatever happens to be there.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import re
@@ -80,6 +81,7 @@ def machine() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _cpu_field("model name") or platform.processor(),
         "capability": _capability(),
+        "kernels": _kernels(),
         "cores": usable_cores(),
         "threads_per_worker": THREADS_PER_WORKER,
         "gpus": _gpus(),
@@ -94,6 +96,7 @@ def fingerprint(device: str) -> dict[str, str]:
         "platform": platform.platform(),
         "processor": _cpu_field("model name") or platform.processor(),
         "capability": _capability(),
+        "kernels": _kernels(),
         "device": device,
     }
     set_ = [f"{name}={os.environ[name]}" for name in _BIT_VARIABLES if os.environ.get(name)]
@@ -152,6 +155,11 @@ def _capability() -> str:
     if not flags:
         return ""
     return next((name for name, needed in _CAPABILITIES if needed <= flags), "DEFAULT")
+
+
+def _kernels() -> str:
+    """Say what computes layers on the CPU: the code compiled when rlbench was installed, or torch."""
+    return "compiled" if importlib.util.find_spec("rlbench.kit._kernels") else "torch"
 
 
 def _cpu_field(name: str) -> str:

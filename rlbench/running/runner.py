@@ -17,7 +17,7 @@ from rlbench.running.cohort import Cohort, Pending, form, pack
 from rlbench.running.events import AnyEvent, Ended, NotReplayable, Progress, Started
 from rlbench.running.ledger import Ledger
 from rlbench.running.options import Options
-from rlbench.running.plan import Plan
+from rlbench.running.plan import Plan, backend_of
 from rlbench.running.progress import Reporter
 from rlbench.running.provenance import (
     fingerprint,
@@ -48,6 +48,7 @@ def started_executor(options: Options, catalogue: Catalogue) -> Iterator[Any]:
         jobs=options.jobs or usable_cores(),
         stall_seconds=options.stall_limit,
         memory_bytes=options.memory_limit * 2**20,
+        modules=tuple(_modules(options, catalogue)),
     )
     executor = api.resolve(catalogue.executor(options.executor).spec.make)(limits)
     try:
@@ -55,6 +56,22 @@ def started_executor(options: Options, catalogue: Catalogue) -> Iterator[Any]:
     finally:
         if hasattr(executor, "close"):
             executor.close()
+
+
+def _modules(options: Options, catalogue: Catalogue) -> Iterator[str]:
+    """Name the modules of what ``options`` ask for; making the plan finds what is wrong with them."""
+    for name in options.algos.values():
+        with contextlib.suppress(api.RlbenchError):
+            yield from _module(catalogue.algorithm(name).spec.factory)
+    for name in options.envs:
+        with contextlib.suppress(api.RlbenchError):
+            backend, _ = backend_of(name, catalogue, allow_import=False)
+            yield from _module(backend.spec.make_vector)
+
+
+def _module(reference: Any) -> Iterator[str]:
+    if isinstance(reference, str):
+        yield reference.partition(":")[0]
 
 
 class Runner:
@@ -92,8 +109,8 @@ class Runner:
     ) -> None:
         """Run everything missing, telling ``reporter`` how it goes.
 
-        ``executor`` may have been made before (:func:`started_executor`). ``last()`` is called once a
-        process has ended with none to follow it: from there on, a core is free.
+        ``executor`` may have been made before (:func:`started_executor`). ``last()`` is called
+        once the last cohort is on its way.
 
         Raises :class:`Interrupted` if ``stopping()`` became true and something is left to do.
         """
@@ -120,9 +137,11 @@ class Runner:
                 executor = stack.enter_context(started_executor(options, self._catalogue))
             stream = executor.run(queue, stopping)
             try:
+                called = False
                 for cohort, event in stream:
                     self._handle(cohort, event, queue, reporter, stopping)
-                    if isinstance(event, Ended) and not queue:
+                    if not (called or queue or isinstance(event, Started)):
+                        called = True
                         last()
             finally:
                 stream.close()

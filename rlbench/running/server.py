@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import select
 import signal
@@ -36,12 +37,17 @@ PATIENCE_SECONDS = 1.0
 
 
 def main() -> None:
-    """Serve the socket whose descriptor is the first argument until it closes."""
+    """Serve the socket whose descriptor is the first argument until it closes.
+
+    The other arguments are modules that workers will need.
+    """
     parent = os.getppid()
     die_with_parent(signal.SIGUSR1)
     adopt_orphans()
+    gc.set_threshold(100_000)  # imports make many objects and no garbage
     import rlbench.running.worker  # noqa: F401 - for the workers, which are forked with it
 
+    _preload(sys.argv[2:])
     gc.freeze()  # what is here stays shared between the processes
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,6 +92,15 @@ def main() -> None:
             os.kill(pid, signal.SIGKILL)
         os.waitpid(-1, os.WNOHANG)
         time.sleep(0.001)
+
+
+def _preload(modules: list[str]) -> None:
+    """Import what workers will need; if that starts threads, which a fork would lose, begin again without."""
+    for module in modules:
+        with contextlib.suppress(Exception, SystemExit):  # a worker that needs it will say what is wrong
+            importlib.import_module(module)
+    if modules and len(os.listdir("/proc/self/task")) > 1:
+        os.execv(sys.executable, sys.orig_argv[: -len(modules)])
 
 
 def _reap(workers: set[int], control: socket.socket) -> None:

@@ -20,8 +20,8 @@ import rlbench as package
 A2C = {"n_envs": 8, "n_steps": 5, "hidden_sizes": [64, 64]}
 DQN = {
     **{"n_envs": 1, "train_freq": 4, "gradient_steps": 1, "learning_starts": 1000, "buffer_size": 50_000},
-    **{"tau": 1.0, "target_update_interval": 100, "loss": "huber", "double_q": False},
-    **{"learning_rate": 1e-3, "max_grad_norm": 0.5, "gamma": 0.99, "exploration_fraction": 0.2},
+    **{"tau": 1.0, "target_update_interval": 500, "loss": "huber", "double_q": False},
+    **{"learning_rate": 1e-3, "max_grad_norm": 10.0, "gamma": 0.99, "exploration_fraction": 0.2},
 }
 WORK = {
     "a2c": ("a2c", "CartPole-v1", 100_000, A2C, 5.0),

@@ -21,7 +21,9 @@ def test_all_is_well_and_nothing_is_left_behind(rlbench, tmp_path):
     document = json.loads(done.stdout)
     assert (document["schema_version"], document["ok"]) == (1, True)
     names = [check["name"] for check in document["checks"]]
-    assert list(dict.fromkeys(names)) == ["versions", "plugins", "folder", "processor", "devices", "run"]
+    assert list(dict.fromkeys(names)) == [
+        *("versions", "plugins", "folder", "processor", "kernels", "devices", "run")
+    ]
     assert all(check["ok"] for check in document["checks"])
     assert not list(tmp_path.iterdir())
 

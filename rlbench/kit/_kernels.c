@@ -1,0 +1,251 @@
+/* Layers and optimisers on the CPU, seed by seed: a seed's weights and activations stay in the processor's
+ * cache from layer to layer. rlbench/kit/kernels.py is the way to them.
+ *
+ * Tensors are passed as addresses: the caller has checked shapes and dtypes (float32) and that they are contiguous.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONE, RELU, TANH };
+
+typedef struct {
+    int64_t inputs, width, weight, bias, activation; /* weight and bias: where they start in a seed's row */
+} layer_t;
+
+#define PADDED(width) (((width) + 15) / 16 * 16)
+
+#define NAME(name) name##_any
+#define TARGET
+#define WIDTH 4
+#define ROWS 4
+#define COLUMNS 4
+#define NARROW 8
+#include "_kernels.h"
+#undef NAME
+#undef TARGET
+#undef WIDTH
+#undef ROWS
+#undef COLUMNS
+#undef NARROW
+
+#ifdef __x86_64__
+#define NAME(name) name##_avx2
+#define TARGET __attribute__((target("avx2,fma")))
+#define WIDTH 8
+#define ROWS 6
+#define COLUMNS 2
+#define NARROW 8
+#include "_kernels.h"
+#undef NAME
+#undef TARGET
+#undef WIDTH
+#undef ROWS
+#undef COLUMNS
+#undef NARROW
+
+#define NAME(name) name##_avx512
+#define TARGET __attribute__((target("avx512f,fma,prefer-vector-width=512")))
+#define WIDTH 16
+#define ROWS 4
+#define COLUMNS 4
+#define NARROW 8
+#include "_kernels.h"
+#endif
+
+enum { ANY, AVX2, AVX512 };
+
+static int best(void) {
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512f")) return AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AVX2;
+#endif
+    return ANY;
+}
+
+#ifdef __x86_64__
+#define DISPATCH(level, call) \
+    if ((level) == AVX512) call(avx512); else if ((level) == AVX2) call(avx2); else call(any)
+#else
+#define DISPATCH(level, call) call(any)
+#endif
+
+static int numbers(PyObject *const *args, Py_ssize_t from, Py_ssize_t to, long long *out) {
+    for (Py_ssize_t i = from; i < to; i++) {
+        out[i] = PyLong_AsLongLong(args[i]);
+        if (out[i] == -1 && PyErr_Occurred()) return 0;
+    }
+    return 1;
+}
+
+static float *scratch(long layers, const layer_t *layer, long rows, long *wide, long *panel) {
+    long deep = rows;
+    *wide = 0;
+    for (long l = 0; l < layers; l++) {
+        if (PADDED(layer[l].inputs) > *wide) *wide = PADDED(layer[l].inputs);
+        if (layer[l].width > *wide) *wide = layer[l].width;
+    }
+    if (*wide > deep) deep = *wide;
+    *panel = deep * 64; /* COLUMNS * WIDTH at most */
+    return aligned_alloc(64, (*panel + 2 * PADDED(rows) * *wide) * sizeof(float));
+}
+
+/* forward(layers, weights, row, x, seeds, rows, held, level) */
+static PyObject *forward(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    long long n[8];
+    if (count != 8 || !PyBytes_Check(args[0]) || !numbers(args, 1, 8, n)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "forward takes layers as bytes and 7 integers");
+        return NULL;
+    }
+    const layer_t *layer = (const layer_t *)PyBytes_AS_STRING(args[0]);
+    const long layers = PyBytes_GET_SIZE(args[0]) / sizeof(layer_t), seeds = n[4], rows = n[5];
+    const float *weights = (const float *)(intptr_t)n[1], *x = (const float *)(intptr_t)n[3];
+    float *held = (float *)(intptr_t)n[6];
+    long wide, panel;
+    float *memory = scratch(layers, layer, rows, &wide, &panel);
+    if (!memory) return PyErr_NoMemory();
+    for (long seed = 0; seed < seeds; seed++) {
+        const float *own = weights + seed * n[2], *given = x + seed * rows * layer[0].inputs;
+#define CALL(isa) forward_##isa(layers, layer, own, given, seed, seeds, rows, held, memory)
+        DISPATCH(n[7], CALL);
+#undef CALL
+    }
+    free(memory);
+    Py_RETURN_NONE;
+}
+
+/* backward(layers, weights, row, x, seeds, rows, held, gradients, outputs, width, inputs, level): the gradient
+ * of the outputs is [seeds, rows, width]; that of the inputs is left out where its address is 0. */
+static PyObject *backward(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    long long n[12];
+    if (count != 12 || !PyBytes_Check(args[0]) || !numbers(args, 1, 12, n)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "backward takes layers as bytes and 11 integers");
+        return NULL;
+    }
+    const layer_t *layer = (const layer_t *)PyBytes_AS_STRING(args[0]);
+    const long layers = PyBytes_GET_SIZE(args[0]) / sizeof(layer_t), seeds = n[4], rows = n[5], width = n[9];
+    const float *weights = (const float *)(intptr_t)n[1], *x = (const float *)(intptr_t)n[3];
+    const float *held = (const float *)(intptr_t)n[6], *outputs = (const float *)(intptr_t)n[8];
+    float *gradients = (float *)(intptr_t)n[7], *inputs = (float *)(intptr_t)n[10];
+    const long last = layer[layers - 1].width, depth = layer[0].inputs;
+    long wide, panel;
+    float *memory = scratch(layers, layer, rows, &wide, &panel);
+    if (!memory) return PyErr_NoMemory();
+    float *first = memory + panel, *second = first + PADDED(rows) * wide;
+    for (long seed = 0; seed < seeds; seed++) {
+        const float *own = weights + seed * n[2], *given = x + seed * rows * depth;
+        float *gradient = gradients + seed * n[2], *to = inputs ? inputs + seed * rows * PADDED(depth) : NULL;
+        for (long i = 0; i < rows; i++) {
+            memcpy(first + i * last, outputs + (seed * rows + i) * width, width * sizeof(float));
+            memset(first + i * last + width, 0, (last - width) * sizeof(float));
+        }
+#define CALL(isa) \
+    backward_##isa(layers, layer, own, gradient, given, seed, seeds, rows, held, first, second, to, memory)
+        DISPATCH(n[11], CALL);
+#undef CALL
+    }
+    free(memory);
+    Py_RETURN_NONE;
+}
+
+static int reals(PyObject *const *args, Py_ssize_t from, Py_ssize_t to, float *out) {
+    for (Py_ssize_t i = from; i < to; i++) {
+        const double value = PyFloat_AsDouble(args[i]);
+        if (value == -1.0 && PyErr_Occurred()) return 0;
+        out[i - from] = (float)value;
+    }
+    return 1;
+}
+
+#define FLOATS(number) ((float *)(intptr_t)(number))
+
+/* clip(gradients, seeds, size, norms, level, most): `norms` takes one number a seed. */
+static PyObject *clip(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    long long n[5];
+    float most;
+    if (count != 6) return PyErr_Format(PyExc_TypeError, "clip takes 6 numbers");
+    if (!numbers(args, 0, 5, n) || !reals(args, 5, 6, &most)) return NULL;
+    for (long seed = 0; seed < n[1]; seed++) {
+        float *gradient = FLOATS(n[0]) + seed * n[2];
+#define CALL(isa) FLOATS(n[3])[seed] = clip_##isa(n[2], gradient, most)
+        DISPATCH(n[4], CALL);
+#undef CALL
+    }
+    Py_RETURN_NONE;
+}
+
+/* adam(values, gradients, means, squares, count, level, step, correction, beta1, beta2, epsilon) */
+static PyObject *adam(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    long long n[6];
+    float r[5];
+    if (count != 11) return PyErr_Format(PyExc_TypeError, "adam takes 11 numbers");
+    if (!numbers(args, 0, 6, n) || !reals(args, 6, 11, r)) return NULL;
+#define CALL(isa) \
+    adam_##isa(n[4], FLOATS(n[0]), FLOATS(n[1]), FLOATS(n[2]), FLOATS(n[3]), r[0], r[1], r[2], r[3], r[4])
+    DISPATCH(n[5], CALL);
+#undef CALL
+    Py_RETURN_NONE;
+}
+
+/* rmsprop(values, gradients, squares, count, level, step, alpha, epsilon) */
+static PyObject *rmsprop(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    long long n[5];
+    float r[3];
+    if (count != 8) return PyErr_Format(PyExc_TypeError, "rmsprop takes 8 numbers");
+    if (!numbers(args, 0, 5, n) || !reals(args, 5, 8, r)) return NULL;
+#define CALL(isa) rmsprop_##isa(n[3], FLOATS(n[0]), FLOATS(n[1]), FLOATS(n[2]), r[0], r[1], r[2])
+    DISPATCH(n[4], CALL);
+#undef CALL
+    Py_RETURN_NONE;
+}
+
+/* gather(rows, count, (from, to, size), ...): copy rows of `size` bytes, by their int64 numbers, out of every table. */
+static PyObject *gather(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    long long n[2], table[3];
+    if (count < 2 || !numbers(args, 0, 2, n)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "gather takes rows, their count, and tables");
+        return NULL;
+    }
+    const int64_t *rows = (const int64_t *)(intptr_t)n[0];
+    for (Py_ssize_t i = 2; i < count; i++) {
+        if (!PyArg_ParseTuple(args[i], "LLL", &table[0], &table[1], &table[2])) return NULL;
+        const char *from = (const char *)(intptr_t)table[0];
+        char *to = (char *)(intptr_t)table[1];
+        const size_t size = table[2];
+#define COPY(bytes) for (long k = 0; k < n[1]; k++) memcpy(to + k * (bytes), from + rows[k] * (bytes), bytes)
+        switch (size) { /* of a constant size, a copy is one or two instructions */
+            case 1: COPY(1); break;
+            case 4: COPY(4); break;
+            case 8: COPY(8); break;
+            case 16: COPY(16); break;
+            default: COPY(size);
+        }
+#undef COPY
+    }
+    Py_RETURN_NONE;
+}
+
+#define METHOD(name, text) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, text}
+
+static PyMethodDef methods[] = {
+    METHOD(forward, "forward(layers, weights, row, x, seeds, rows, held, level)"),
+    METHOD(backward, "backward(layers, weights, row, x, seeds, rows, held, gradients, outputs, width, inputs, level)"),
+    METHOD(clip, "clip(gradients, seeds, size, norms, level, most)"),
+    METHOD(adam, "adam(values, gradients, means, squares, count, level, step, correction, beta1, beta2, epsilon)"),
+    METHOD(gather, "gather(rows, count, (from, to, size), ...)"),
+    METHOD(rmsprop, "rmsprop(values, gradients, squares, count, level, step, alpha, epsilon)"),
+    {NULL, NULL, 0, NULL},
+};
+
+static int fill(PyObject *module) { return PyModule_AddIntConstant(module, "best", best()); }
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, fill}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_kernels", "Layers and optimisers of all seeds, compiled.", 0, methods, slots, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__kernels(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,130 @@
+"""Compiled layers and optimisers: what they compute, whatever stands beside it."""
+
+import numpy as np
+import pytest
+import torch
+
+from rlbench.kit import kernels
+from rlbench.kit.networks import mlp
+from rlbench.kit.optimisation import clip_gradients, optimizer
+from rlbench.kit.parameters import Parameters
+
+pytestmark = pytest.mark.skipif(kernels.description() == "torch", reason="rlbench was installed without them")
+
+SHAPES = {  # inputs, hidden sizes, outputs
+    "small": (4, (64, 64), 2),
+    "large": (4, (128, 256), 18),
+    "odd": (7, (33, 5), 3),
+    "linear": (19, (), 21),
+}
+
+
+@pytest.fixture(params=kernels.INSTRUCTIONS)
+def instructions(request, monkeypatch):
+    """Compute with one set of instructions after the other, as far as the processor has them."""
+    level = kernels.INSTRUCTIONS.index(request.param)
+    if level > kernels.level():
+        pytest.skip(f"this processor has no {request.param}")
+    monkeypatch.setattr(kernels, "level", lambda: level)
+    return request.param
+
+
+def compute(rngs, shape, activation, batch, dtype=torch.float32, seeds=(0, 1, 2)):
+    """Outputs, and for a fixed gradient of them those of all parameters and of the inputs."""
+    inputs, hidden, outputs = SHAPES[shape]
+    layers = mlp("q", inputs, hidden, outputs=outputs, activation=activation)
+    held = Parameters(layers.specs(), rngs(*seeds), device="cpu", dtype=dtype)
+    draws = [np.random.default_rng(seed).standard_normal((batch, inputs)) for seed in seeds]
+    slopes = [np.random.default_rng((9, seed)).standard_normal((batch, outputs)) for seed in seeds]
+    out, pull = layers.trace(held, torch.from_numpy(np.stack(draws)).to(dtype))
+    before = pull(torch.from_numpy(np.stack(slopes)).to(dtype), inputs=True)
+    gradients = {name: held.gradient(name)[: len(seeds)].numpy().copy() for name in held.state_dict()}
+    return {"outputs": out.numpy(), "inputs": before[..., :inputs].numpy(), **gradients}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("batch", [1, 6, 40])
+def test_a_network_and_its_gradients_are_those_of_torch(rngs, instructions, shape, activation, batch):
+    ours = compute(rngs, shape, activation, batch)
+    torchs = compute(rngs, shape, activation, batch, torch.float64)
+    for name, expected in torchs.items():
+        np.testing.assert_allclose(ours[name], expected, rtol=2e-5, atol=2e-5 * np.abs(expected).max())
+
+
+def test_instructions_do_not_change_a_bit(rngs, monkeypatch):
+    found = []
+    for level in range(1, kernels.level() + 1):
+        with monkeypatch.context() as patch:
+            patch.setattr(kernels, "level", lambda level=level: level)
+            found.append(compute(rngs, "large", "tanh", 40))
+    for other in found[1:]:
+        assert all((other[name] == found[0][name]).all() for name in other)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_output_does_not_depend_on_the_size_of_its_batch(rngs, instructions, shape):
+    whole = compute(rngs, shape, "tanh", 75)
+    for batch in (1, 2, 5, 16, 33):
+        part = compute(rngs, shape, "tanh", batch)
+        assert part["outputs"].tobytes() == whole["outputs"][:, :batch].tobytes()
+        assert part["inputs"].tobytes() == whole["inputs"][:, :batch].tobytes()
+
+
+def test_tanh_is_right_over_its_whole_range(rngs, instructions):
+    layers = mlp("t", 1, (16,), activation="tanh")
+    held = Parameters(layers.specs(), rngs(0), device="cpu")
+    with torch.no_grad():
+        held["t.0.weight"].fill_(1.0)
+        held["t.0.bias"].fill_(0.0)
+        x = torch.cat([torch.linspace(-20, 20, 4001), torch.tensor([0.0, -0.0, 1e-30, 1e30, torch.inf])])
+        ours = layers(held, x.reshape(1, -1, 1))[0, :, 0]
+    expected = np.tanh(x.numpy().astype(np.float64))
+    np.testing.assert_allclose(ours.numpy(), expected, rtol=3e-7, atol=0)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_what_is_not_a_number_stays_so(rngs, instructions, activation):
+    layers = mlp("q", 3, (17,), outputs=2, activation=activation)
+    held = Parameters(layers.specs(), rngs(0, 1), device="cpu")
+    x = torch.ones((2, 5, 3))
+    x[1, 2, 0] = torch.nan
+    out, pull = layers.trace(held, x)
+    assert out[1, 2].isnan().all()
+    assert out[0].isfinite().all()
+    pull(torch.ones_like(out))
+    assert held.gradient("q.0.weight")[1].isnan().any()
+    assert held.gradients[0].isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_optimisers_step_as_torch_does(rngs, instructions, name, masked):
+    def train(dtype):
+        held = Parameters(mlp("q", 5, (33,), outputs=3).specs(), rngs(0, 1, 2), device="cpu", dtype=dtype)
+        rule, norms = optimizer(name, held, 1e-5), []
+        for number in range(6):
+            rng = np.random.default_rng(number)
+            for parameter in held.state_dict():
+                gradient = held.gradient(parameter)[:3]
+                drawn = rng.standard_normal(gradient.shape) * 10.0 ** rng.uniform(-4, 1, (3, 1, 1))
+                gradient.copy_(torch.from_numpy(drawn))
+            norms.append(clip_gradients(held, 0.5).double().numpy())
+            rule.step(1e-2, np.array([True, number % 2 == 0, number == 3]) if masked else None)
+        return held.state_dict(), np.stack(norms)
+
+    (ours, norms), (expected, expected_norms) = train(torch.float32), train(torch.float64)
+    np.testing.assert_allclose(norms, expected_norms, rtol=1e-5)
+    for parameter in ours:
+        np.testing.assert_allclose(ours[parameter], expected[parameter], rtol=0, atol=2e-6)
+
+
+def test_inputs_of_another_shape_or_kind_are_refused(rngs):
+    layers = mlp("q", 3, (8,), outputs=2)
+    held = Parameters(layers.specs(), rngs(0, 1), device="cpu")
+    for wrong in (torch.ones((3, 5, 3)), torch.ones((2, 5, 4)), torch.ones((2, 5, 3), dtype=torch.float64)):
+        with torch.no_grad(), pytest.raises(ValueError, match=r"q\.0 takes float32 \[2, B, 3\]"):
+            layers(held, wrong)
+    out, pull = layers.trace(held, torch.ones((2, 5, 3)))
+    with pytest.raises(ValueError, match="gradient"):
+        pull(out.double())
