@@ -75,7 +75,7 @@ class Encoder:
             return torch.nn.functional.one_hot(obs.long() - self._start, self._classes).to(self._to)
         features = obs.to(self._to)
         if obs.dtype == torch.uint8:
-            features = features / 255.0
+            features = features.div_(255.0)  # a copy already, of another dtype
         if self.is_image:
             return features.movedim(-1, -3) if self._channels_last else features
         return features.reshape(*lead, *self.features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -14,10 +14,13 @@ from rlbench.kit.dense import Activation, Linear, Pull, Stack
 from rlbench.kit.encoding import Encoder
 from rlbench.kit.parameters import Initialise, Parameters, Spec, constant, orthogonal, padded, uniform
 
+Weights = Mapping[str, torch.Tensor]
+"""One seed's, by name."""
+
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution without padding: ``[S, B, inputs, H, W]`` to ``[S, B, outputs, ...]``, one call a seed.
+    """A convolution without padding, of one seed: ``[B, inputs, H, W]`` to ``[B, outputs, ...]``.
 
     A grouped convolution of all seeds gives other bits for other numbers of groups, and takes half as long
     again on a CPU (84 x 84 x 4, batch 32, 10 seeds, forward and backward: 198 ms against 136 ms).
@@ -38,82 +41,94 @@ class Convolution:
             Spec(f"{self.name}.bias", (self.outputs,), self.initialise_bias),
         )
 
-    def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-        weight, bias = parameters[f"{self.name}.weight"], parameters[f"{self.name}.bias"]
-        convolve = torch.nn.functional.conv2d
-        return torch.stack([convolve(x[i], weight[i], bias[i], stride=self.stride) for i in range(len(x))])
-
-
-@dataclass(frozen=True)
-class Flatten:
-    """``[S, B, ...] -> [S, B, features]``."""
-
-    def specs(self) -> tuple[Spec, ...]:
-        return ()
-
-    def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-        return x.flatten(2)
-
-
-@dataclass(frozen=True)
-class Rectifier:
-    """max(x, 0); it overwrites its input, which no gradient needs."""
-
-    def specs(self) -> tuple[Spec, ...]:
-        return ()
-
-    def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-        return x.relu_()
+    def __call__(self, weights: Weights, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = weights[f"{self.name}.weight"], weights[f"{self.name}.bias"]
+        return torch.nn.functional.conv2d(x, weight, bias, stride=self.stride).relu_()
 
 
 @dataclass(frozen=True)
 class Network:
-    """A stack of layers: ``network(parameters, x)`` maps ``[S, ..., *inputs]`` to ``[S, ..., outputs]``."""
+    """A stack of layers: ``network(parameters, x)`` maps ``[S, ..., *inputs]`` to ``[S, ..., outputs]``.
+
+    Convolutions, each rectified, come in front; what they give is flattened.
+    """
 
     inputs: tuple[int, ...]
     outputs: int
-    front: tuple[Convolution | Flatten | Rectifier, ...]
+    front: tuple[Convolution, ...]
     dense: tuple[Linear, ...]
 
     def specs(self) -> tuple[Spec, ...]:
         """What the layers need from :class:`Parameters`, in order."""
-        return tuple(spec for layer in (*self.front, *self.dense) for spec in layer.specs())
+        layers: tuple[Convolution | Linear, ...] = (*self.front, *self.dense)
+        return tuple(spec for layer in layers for spec in layer.specs())
 
     @cached_property
     def _stack(self) -> Stack:
         return Stack(self.dense)
 
+    @cached_property
+    def _front_names(self) -> list[str]:
+        return [spec.name for layer in self.front for spec in layer.specs()]
+
     def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-        lead, out = x.shape[: x.ndim - len(self.inputs)], self._features(parameters, x)
+        lead, out = x.shape[: x.ndim - len(self.inputs)], self._batched(x)
+        if self.front:
+            own = ({name: parameters[name][seed] for name in self._front_names} for seed in range(len(out)))
+            out = torch.stack([self._features(weights, one) for weights, one in zip(own, out, strict=True)])
         if self.dense:
             out = self._stack(parameters, out)
         return out.reshape(*lead, self.outputs)
 
-    def _features(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
+    def _batched(self, x: torch.Tensor) -> torch.Tensor:
+        """``[S, ..., *inputs]`` -> ``[S, B, *inputs]``."""
         inputs = x.ndim - len(self.inputs)
-        x = x.reshape(x.shape[0], math.prod(x.shape[1:inputs]), *x.shape[inputs:])  # [S, B, *inputs]
+        return x.reshape(x.shape[0], math.prod(x.shape[1:inputs]), *x.shape[inputs:])
+
+    def _features(self, weights: Weights, x: torch.Tensor) -> torch.Tensor:
+        """One seed's convolutions: ``[B, *inputs]`` -> ``[B, features]``."""
         for layer in self.front:
-            x = layer(parameters, x)
-        return x
+            x = layer(weights, x)
+        return x.flatten(1)
 
     def trace(self, parameters: Parameters, x: torch.Tensor) -> tuple[torch.Tensor, Pull]:
         """The same outputs, and the function that takes their gradient to ``parameters.gradients``.
 
         For a loss whose gradient is as easily written as the loss: autograd records nothing but the
-        convolutions, whose inputs' gradient cannot be asked for.
+        convolutions, seed by seed, whose inputs' gradient cannot be asked for.
         """
-        lead = x.shape[: x.ndim - len(self.inputs)]
-        with torch.set_grad_enabled(bool(self.front)):
-            features = self._features(parameters, x)
+        lead, features = x.shape[: x.ndim - len(self.inputs)], self._batched(x)
+        if self.front:
+            return self._trace_images(parameters, features, lead)
         if not self.dense:
             return features.reshape(*lead, self.outputs), lambda gradient, inputs=False: gradient
         outputs, pull_dense = self._stack.trace(parameters, features)
 
         def pull(gradient: torch.Tensor, inputs: bool = False) -> torch.Tensor:
-            flat = pull_dense(gradient.reshape(outputs.shape), inputs=inputs or bool(self.front))
-            if self.front:
-                names = [spec.name for layer in self.front for spec in layer.specs()]
-                parameters.pull(features, flat, names)
+            return pull_dense(gradient.reshape(outputs.shape), inputs=inputs)
+
+        return outputs.reshape(*lead, self.outputs), pull
+
+    def _trace_images(
+        self, parameters: Parameters, x: torch.Tensor, lead: Sequence[int]
+    ) -> tuple[torch.Tensor, Pull]:
+        names = self._front_names
+        with torch.enable_grad():
+            own = [
+                {name: parameters[name][seed].detach().requires_grad_() for name in names}
+                for seed in range(len(x))
+            ]
+            seen = [self._features(weights, one) for weights, one in zip(own, x, strict=True)]
+        outputs, pull_dense = self._stack.trace(parameters, torch.stack([one.detach() for one in seen]))
+
+        def pull(gradient: torch.Tensor, inputs: bool = False) -> torch.Tensor:
+            flat = pull_dense(gradient.reshape(outputs.shape), inputs=True)
+            for name in names:
+                parameters.gradient(name)[len(own) :] = 0.0  # a dummy's
+            for seed, (weights, features) in enumerate(zip(own, seen, strict=True)):
+                fresh = torch.autograd.grad(features, list(weights.values()), flat[seed])
+                for name, found in zip(names, fresh, strict=True):
+                    parameters.gradient(name)[seed] = found
             return flat
 
         return outputs.reshape(*lead, self.outputs), pull
@@ -177,7 +192,7 @@ def image_encoder(
     large = min(height, width) >= 36
     kernels = ((32, 8, 4), (64, 4, 2), (64, 3, 1)) if large else ((16, min(3, height, width), 1),)
     units = 512 if large else 128
-    front: list[Convolution | Flatten | Rectifier] = []
+    front: list[Convolution] = []
     for number, (outputs, size, stride) in enumerate(kernels):
         fan_in = channels * size * size
         if initialisation == "orthogonal":
@@ -185,11 +200,10 @@ def image_encoder(
         else:
             start = (uniform(fan_in), uniform(fan_in))
         front.append(Convolution(f"{name}.conv{number}", channels, outputs, size, stride, *start))
-        front.append(Rectifier())
         channels, height, width = outputs, (height - size) // stride + 1, (width - size) // stride + 1
     flat = channels * height * width
     dense = _linear(f"{name}.features", flat, units, "relu", initialisation)
-    return Network(shape, units, (*front, Flatten()), (dense,))
+    return Network(shape, units, tuple(front), (dense,))
 
 
 def network(

@@ -66,7 +66,7 @@ class _Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """The moments ``[S, P]``."""
         seeds = self._parameters.seeds
-        return {name: moment[:seeds].cpu().numpy().copy() for name, moment in self._moments.items()}
+        return {name: moment[:seeds].cpu().numpy() for name, moment in self._moments.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state given by :meth:`state_dict`."""

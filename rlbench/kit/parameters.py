@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -73,12 +74,13 @@ class Parameters:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._allocate(tuple(specs), len(rngs), torch.device(device), dtype)
-        for spec in self.specs:
-            drawn = np.stack(
-                [spec.initialise(stream(rng, f"initialisation/{spec.name}"), spec.shape) for rng in rngs]
-            )
-            with torch.no_grad():
-                self._logical(spec).copy_(torch.from_numpy(drawn))  # a dummy row gets the same
+        with torch.no_grad():
+            for spec in self.specs:
+                view = self._logical(spec)
+                for row, rng in enumerate(rngs):  # one seed at a time: they are drawn in float64
+                    drawn = spec.initialise(stream(rng, f"initialisation/{spec.name}"), spec.shape)
+                    view[row] = torch.from_numpy(drawn)
+                view[len(rngs) :] = view[0]  # a dummy gets the same
 
     def _allocate(
         self, specs: tuple[Spec, ...], seeds: int, device: torch.device, dtype: torch.dtype
@@ -91,16 +93,26 @@ class Parameters:
             offsets.append(size)
             size += padded(math.prod(spec.stored or spec.shape))
         self.values = torch.zeros((self.rows, size), device=device, dtype=dtype)
-        self.gradients = torch.zeros_like(self.values)
         self.offsets = {spec.name: start for spec, start in zip(specs, offsets, strict=True)}  # in a row
         self.plans: dict[tuple[str, ...], bytes] = {}  # what compiled code knows of them (rlbench.kit.dense)
-        self._views: dict[str, torch.Tensor] = {}
-        self._gradient_views: dict[str, torch.Tensor] = {}
-        for spec, start in zip(specs, offsets, strict=True):
-            shape = spec.stored or spec.shape
-            cut = slice(start, start + math.prod(shape))
-            self._views[spec.name] = self.values[:, cut].view(self.rows, *shape).requires_grad_()
-            self._gradient_views[spec.name] = self.gradients[:, cut].view(self.rows, *shape)
+        self._views = {name: view.requires_grad_() for name, view in self._cut(self.values).items()}
+
+    def _cut(self, buffer: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Give every parameter's view of a buffer that is laid out like :attr:`values`."""
+        views = {}
+        for spec in self.specs:
+            shape, start = spec.stored or spec.shape, self.offsets[spec.name]
+            views[spec.name] = buffer[:, start : start + math.prod(shape)].view(self.rows, *shape)
+        return views
+
+    @cached_property
+    def gradients(self) -> torch.Tensor:
+        """Laid out like :attr:`values`; made when it is first needed, which a target network never does."""
+        return torch.zeros_like(self.values)
+
+    @cached_property
+    def _gradient_views(self) -> dict[str, torch.Tensor]:
+        return self._cut(self.gradients)
 
     def __getitem__(self, name: str) -> torch.Tensor:
         return self._views[name]
@@ -125,12 +137,6 @@ class Parameters:
             else:
                 held.copy_(gradient)
 
-    def pull(self, outputs: torch.Tensor, gradient: torch.Tensor, names: Sequence[str]) -> None:
-        """Set the gradients of the parameters ``names``, given the gradient of what they led to."""
-        fresh = torch.autograd.grad(outputs, [self._views[name] for name in names], gradient)
-        for name, found in zip(names, fresh, strict=True):
-            self._gradient_views[name].copy_(found)
-
     def copy(self) -> Parameters:
         """Give new parameters with the same values, as a target network needs them."""
         return self.taken(range(self.seeds))
@@ -140,7 +146,9 @@ class Parameters:
         chosen = list(seeds)
         other = Parameters.__new__(Parameters)
         other._allocate(self.specs, len(chosen), self.device, self.dtype)
-        other.values.copy_(self.values[chosen])
+        for row, seed in enumerate(chosen):
+            other.values[row] = self.values[seed]
+        other.values[len(chosen) :] = other.values[0]
         return other
 
     def follow(self, other: Parameters, tau: float) -> None:
@@ -152,9 +160,7 @@ class Parameters:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Every parameter as ``[S, *shape]``, by name."""
-        return {
-            spec.name: self._logical(spec).detach()[: self.seeds].cpu().numpy().copy() for spec in self.specs
-        }
+        return {spec.name: self._logical(spec).detach()[: self.seeds].cpu().numpy() for spec in self.specs}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Take the values of a state given by :meth:`state_dict`."""

@@ -137,7 +137,7 @@ class Replay:
         state: dict[str, Any] = {
             "steps": self.steps,
             "draws": self._draws.state_dict(),
-            "fields": {name: field[:, :rows].cpu().numpy().copy() for name, field in self._fields.items()},
+            "fields": {name: field[:, :rows].cpu().numpy() for name, field in self._fields.items()},
         }
         return state if self._frames is None else state | {"frames": self._frames.state_dict()}
 

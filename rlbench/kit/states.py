@@ -10,9 +10,9 @@ class Part(Protocol):
     """Anything whose state can be taken and given back."""
 
     def state_dict(self) -> dict[str, Any]:
-        """A tree of dicts, arrays with ``S`` in front, and JSON scalars; its arrays are copies.
+        """A tree of dicts, arrays with ``S`` in front, and JSON scalars.
 
-        But for a replay's frames, which fill the memory once: they are valid until its next step.
+        Large arrays are no copies, so as not to fill the memory twice: they are valid until the next step.
         """
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

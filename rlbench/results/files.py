@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rlbench.api import FolderError
@@ -46,8 +46,8 @@ def write_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(contents: Mapping[Path, bytes]) -> None:
-    """Write files of one folder, each of which is there whole or not at all.
+def write_atomically(contents: Mapping[Path, bytes | Iterable[bytes | memoryview]]) -> None:
+    """Write files of one folder, each of which is there whole or not at all; content may come in pieces.
 
     Returns when they are on the disk: files synced under temporary names, renamed, and the folder synced.
     Raises ``FolderError`` where that fails, and then leaves no temporary file: it may be space that is short.
@@ -58,7 +58,7 @@ def write_atomically(contents: Mapping[Path, bytes]) -> None:
             for path, content in contents.items():
                 remove(_temporary(path))  # never through a link
                 with _temporary(path).open("wb") as file:
-                    file.write(content)
+                    file.writelines([content] if isinstance(content, bytes) else content)
                     file.flush()
                     os.fsync(file.fileno())
             for path in contents:

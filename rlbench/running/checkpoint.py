@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
 from rlbench.results.files import write_atomically, write_errors
 from rlbench.results.store import checkpoint_path
@@ -28,12 +28,43 @@ def write(folder: Path, step: int, state: Mapping[str, Any]) -> str:
     """
     tensors: dict[str, np.ndarray] = {}
     tree = _flatten(state, tensors)
-    data = save(tensors, metadata={"tree": json.dumps(tree)})
-    path = checkpoint_path(folder, step)
+    path, digest = checkpoint_path(folder, step), hashlib.sha256()
+
+    def pieces() -> Iterator[bytes | memoryview]:
+        for piece in _safetensors(tensors, {"tree": json.dumps(tree)}):
+            digest.update(piece)
+            yield piece
+
     with write_errors(path.parent):
         path.parent.mkdir(exist_ok=True)
-    write_atomically({path: data})
-    return hashlib.sha256(data).hexdigest()
+    write_atomically({path: pieces()})
+    return digest.hexdigest()
+
+
+def _safetensors(
+    tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> Iterator[bytes | memoryview]:
+    """Give a safetensors file piece by piece, where the library would hold two copies of all tensors.
+
+    The length of the header (8 bytes), the header (JSON, padded to 8 bytes), then the tensors' bytes without
+    gaps: https://huggingface.co/docs/safetensors, "Format".
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    ordered = sorted(tensors, key=lambda name: -tensors[name].itemsize)  # so that every tensor is aligned
+    end = 0
+    for name in ordered:
+        array, start, end = tensors[name], end, end + tensors[name].nbytes
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"a state holds an array of {array.dtype}; numbers and booleans alone can be kept"
+            )
+        kind = "BOOL" if array.dtype == bool else f"{array.dtype.kind.upper()}{8 * array.itemsize}"
+        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    yield struct.pack("<Q", len(text)) + text
+    for name in ordered:
+        yield np.ravel(tensors[name]).view(np.uint8).data
 
 
 def read(folder: Path, step: int) -> dict[str, Any]:

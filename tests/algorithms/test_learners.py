@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import msgspec
@@ -62,7 +63,7 @@ def test_a_seed_is_the_same_alone_and_in_any_cohort(lab, learner, obs, action, s
 def test_training_moves_the_weights(lab, learner):
     factory, config = LEARNERS[learner]
     run = lab.start(factory, config, [0, 1], "vector", "discrete", 60)
-    before = run.agent.state_dict()["weights"]
+    before = copy.deepcopy(run.agent.state_dict()["weights"])
     lab.drive(run, 60)
     after = run.agent.state_dict()["weights"]
     assert all((before[name] != after[name]).any() for name in before)
