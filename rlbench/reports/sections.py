@@ -224,7 +224,11 @@ def provenance(results: Any) -> Section | None:
     tables = [
         (title, _together([one.get(key, {}) for one in results.experiments])) for title, key in titles.items()
     ]
-    return Section(fragment("provenance.html", commands=commands, tables=tables, mixed=_mixed(results)))
+    loose = sorted({text for one in results.experiments for text in one.get("not_promised", ())})
+    html = fragment(
+        "provenance.html", commands=commands, tables=tables, mixed=_mixed(results), not_promised=loose
+    )
+    return Section(html)
 
 
 def _mixed(results: Any) -> list[tuple[str, list[str]]]:

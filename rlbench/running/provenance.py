@@ -109,6 +109,14 @@ def fingerprint(device: str) -> dict[str, str]:
     return found
 
 
+def not_promised(device: str) -> list[str]:
+    """Say which promises about results do not hold on a device; see docs/reliability.md."""
+    if device == "cpu":
+        return []
+    text = "kernels are chosen by the size of a batch, so a seed's last bits may depend on its companions"
+    return [f"P1 on {device}: {text}"]
+
+
 def variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Give those environment variables that decide what is run or how it computes.
 

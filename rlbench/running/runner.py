@@ -23,6 +23,7 @@ from rlbench.running.provenance import (
     fingerprint,
     git_state,
     machine,
+    not_promised,
     packages,
     usable_cores,
     variables,
@@ -229,6 +230,7 @@ class Runner:
             "machine": host,
             "environment": variables(),
             "git": git_state(),
+            "not_promised": not_promised(plan.device),
             "command": self._command,
         }
         return {

@@ -17,13 +17,15 @@ from matplotlib.figure import Figure
 
 def main() -> None:
     source, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    rows = []
+    rows, splits = [], []
     for benchmark in json.loads(source.read_text())["benchmarks"]:
         found = benchmark["extra_info"]
         if "speed_up" in found:
             ours, theirs = (statistics.median(side) for side in zip(*found["pairs"], strict=True))
             seeds = found.get("seeds", 5)
             rows.append((found.get("work", "dqn and a2c"), seeds, ours, theirs, found["speed_up"]))
+        if "split" in found:
+            splits.append({"work": found["work"], **found["split"]})
     columns = ["work", "seeds", "rlbench, s", "peer, s", "times as fast"]
     table = pd.DataFrame(rows, columns=columns).sort_values(["work", "seeds"])
     lines = ["| " + " | ".join(columns) + " |", "| --- | ---: | ---: | ---: | ---: |"]
@@ -32,9 +34,11 @@ def main() -> None:
 
     table["seeds"] = table["seeds"].astype(str)
     order = [count for count in ("1", "5", "10") if count in set(table["seeds"])]
+    split = pd.DataFrame(splits).set_index("work")[::-1]  # microseconds a step of a seed
     sns.set_theme(style="whitegrid", font="DejaVu Sans")
-    figure = Figure(figsize=(8, 0.6 + 0.65 * table["work"].nunique()), layout="constrained")
-    axes = figure.subplots()
+    heights = [0.65 * table["work"].nunique(), 0.6 + 0.5 * len(split)]
+    figure = Figure(figsize=(8.5, 1.2 + sum(heights)), layout="constrained")
+    axes, below = figure.subplots(2, height_ratios=heights)
     sns.barplot(
         table, y="work", x="times as fast", hue="seeds", hue_order=order, palette="crest", ax=axes, width=0.7
     )
@@ -43,6 +47,9 @@ def main() -> None:
     axes.axvline(1.0, color="0.2", linewidth=1.0)
     axes.set(ylabel="", xlabel="times as fast as the peer, both on the same two cores")
     axes.legend(title="seeds", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    split.plot.barh(stacked=True, ax=below, color=sns.color_palette("crest", split.shape[1]), width=0.6)
+    below.set(ylabel="", xlabel="microseconds for a step of one seed, of 5 that train together on one core")
+    below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     sns.despine(figure, left=True)
     figure.savefig(folder / "speed.png", dpi=120)
 

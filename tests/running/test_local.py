@@ -158,3 +158,52 @@ def test_output_that_cannot_be_written_is_one_line(tmp_path):
     assert done.stderr == (
         "error: the output could not be written: No space left on device; free space and run it again\n"
     )
+
+
+def test_workers_use_the_installation_of_their_parent(tmp_path):
+    """Whatever is called rlbench in the folder that the command is given in."""
+    (tmp_path / "rlbench").mkdir()
+    (tmp_path / "rlbench" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    command = [sys.executable, "-P", "-m", "rlbench", "run", "--algos=random", "--seeds=1", "--steps=20"]
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_plugin_may_start_threads_and_print_when_it_is_imported(distribution, tmp_path, capfd):
+    plugin = """
+        from rlbench.hookspecs import hookimpl
+        from rlbench.api import AlgorithmSpec
+
+        @hookimpl
+        def rlbench_algorithms():
+            yield AlgorithmSpec("threaded", "threaded_code:Config", agent="threaded_code:Agent")
+    """
+    code = """
+        import os, threading, time
+        from dataclasses import dataclass
+
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+
+        @dataclass(frozen=True)
+        class Config:
+            pass
+
+        class Agent:
+            def __init__(self, task, config, rng):
+                assert threading.active_count() == 2, "a fork has lost the thread"
+                self.n_envs = task.n_envs
+            def act(self, obs):
+                return [0] * self.n_envs
+            def observe(self, transition):
+                pass
+            def policy(self):
+                return lambda obs: obs[..., 0].astype(int) * 0
+    """
+    distribution(
+        "threaded", {"t": "threaded_plugin"}, {"threaded_plugin.py": plugin, "threaded_code.py": code}
+    )
+    results = package.run("threaded", seeds=2, steps=20, eval_points=1, out=tmp_path / "r", progress=False)
+    assert list(results.trials["status"]) == ["finished", "finished"], results.trials["error"].tolist()

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import rlbench as package
-from rlbench.running import provenance
+from rlbench.running import provenance, runner
 
 
 def run(folder, seeds=2):
@@ -147,3 +147,13 @@ def test_keys_in_urls_are_cut_out():
         "url": "https://example.org/x?user=me&api_key=&page=2#top",
         "plain": "key=value",
     }
+
+
+def test_a_request_says_which_promises_do_not_hold_on_its_device(repository, monkeypatch):
+    (document,) = run(repository / "results").values()
+    assert document["not_promised"] == []
+    assert provenance.not_promised("cuda:0")[0].startswith("P1 on cuda:0: ")
+    monkeypatch.setattr(runner, "not_promised", lambda device: provenance.not_promised("cuda:0"))
+    assert run(repository / "other").popitem()[1]["not_promised"] == provenance.not_promised("cuda:0")
+    page = package.load(repository / "other").report().read_text()
+    assert "<strong>Not promised</strong> for these results: P1 on cuda:0" in page
