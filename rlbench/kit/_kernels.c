@@ -93,11 +93,12 @@ static float *scratch(long layers, const layer_t *layer, long rows, long *wide, 
     return aligned_alloc(64, (*panel + 2 * PADDED(rows) * *wide) * sizeof(float));
 }
 
-/* forward(layers, weights, row, x, seeds, rows, held, level) */
+/* forward(layers, weights, row, x, seeds, rows, held, level, all): `held` takes the outputs of all layers,
+ * each [seeds, rows, width] and one after the other, or those of the last alone. */
 static PyObject *forward(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    long long n[8];
-    if (count != 8 || !PyBytes_Check(args[0]) || !numbers(args, 1, 8, n)) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "forward takes layers as bytes and 7 integers");
+    long long n[9];
+    if (count != 9 || !PyBytes_Check(args[0]) || !numbers(args, 1, 9, n)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "forward takes layers as bytes and 8 integers");
         return NULL;
     }
     const layer_t *layer = (const layer_t *)PyBytes_AS_STRING(args[0]);
@@ -107,9 +108,10 @@ static PyObject *forward(PyObject *self, PyObject *const *args, Py_ssize_t count
     long wide, panel;
     float *memory = scratch(layers, layer, rows, &wide, &panel);
     if (!memory) return PyErr_NoMemory();
+    float *spare = n[8] ? NULL : memory + panel;
     for (long seed = 0; seed < seeds; seed++) {
         const float *own = weights + seed * n[2], *given = x + seed * rows * layer[0].inputs;
-#define CALL(isa) forward_##isa(layers, layer, own, given, seed, seeds, rows, held, memory)
+#define CALL(isa) forward_##isa(layers, layer, own, given, seed, seeds, rows, held, spare, wide, memory)
         DISPATCH(n[7], CALL);
 #undef CALL
     }
@@ -231,7 +233,7 @@ static PyObject *gather(PyObject *self, PyObject *const *args, Py_ssize_t count)
 #define METHOD(name, text) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, text}
 
 static PyMethodDef methods[] = {
-    METHOD(forward, "forward(layers, weights, row, x, seeds, rows, held, level)"),
+    METHOD(forward, "forward(layers, weights, row, x, seeds, rows, held, level, all)"),
     METHOD(backward, "backward(layers, weights, row, x, seeds, rows, held, gradients, outputs, width, inputs, level)"),
     METHOD(clip, "clip(gradients, seeds, size, norms, level, most)"),
     METHOD(adam, "adam(values, gradients, means, squares, count, level, step, correction, beta1, beta2, epsilon)"),

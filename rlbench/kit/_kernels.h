@@ -122,17 +122,20 @@ TARGET static void NAME(deactivate)(int activation, long count, const float *out
     }
 }
 
+/* With `spare`, two buffers of `wide` floats a row, only the last layer's outputs are held. */
 TARGET static void NAME(forward)(
     long layers, const layer_t *layer, const float *weights, const float *x, long seed, long seeds, long rows,
-    float *held, float *panel) {
+    float *held, float *spare, long wide, float *panel) {
     long depth = layer[0].inputs;
     for (long l = 0; l < layers; l++) {
         const long width = layer[l].width;
-        float *out = held + seed * rows * width;
+        const int is_held = !spare || l + 1 == layers;
+        float *out = is_held ? held + seed * rows * width : spare + l % 2 * rows * wide;
         NAME(product)(rows, depth, width, x, depth, 1, weights + layer[l].weight, width, 1, width,
                       weights + layer[l].bias, out, width, panel);
         NAME(activate)(layer[l].activation, rows * width, out);
-        x = out, depth = width, held += seeds * rows * width;
+        x = out, depth = width;
+        if (is_held) held += seeds * rows * width;
     }
 }
 

@@ -85,7 +85,7 @@ class Stack:
 
     def __call__(self, parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
         if parameters.compiled and not torch.is_grad_enabled():
-            return self._compiled(parameters, x)[0]
+            return self._compiled(parameters, x, all_layers=False)[0]
         out = x.expand(parameters.rows, *x.shape[1:])  # a lone seed's goes to its dummy as well
         for layer in self.layers:
             out = layer(parameters, out)
@@ -131,8 +131,10 @@ class Stack:
             parameters.plans[self._name] = struct.pack(f"{len(words)}q", *words)
         return parameters.plans[self._name]
 
-    def _compiled(self, parameters: Parameters, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The outputs, and those of all layers ``[S, B, width]`` one after the other."""
+    def _compiled(
+        self, parameters: Parameters, x: torch.Tensor, *, all_layers: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The outputs, and those of all layers ``[S, B, width]`` one after the other, or of the last alone."""
         seeds, rows, given = x.shape
         if (seeds, given, x.dtype) != (parameters.seeds, self.layers[0].given, torch.float32):
             raise ValueError(
@@ -140,18 +142,18 @@ class Stack:
                 f"not {x.dtype} {list(x.shape)}"
             )
         x = x.contiguous()  # under a name of its own while its address is used
-        held = torch.empty(seeds * rows * sum(self._widths))
         values, width = parameters.values, self._widths[-1]
+        held = torch.empty(seeds * rows * (sum(self._widths) if all_layers else width))
         parameters.compiled.forward(
             self._plan(parameters), values.data_ptr(), values.stride(0), x.data_ptr(), seeds, rows,
-            held.data_ptr(), kernels.level(),
+            held.data_ptr(), kernels.level(), all_layers,
         )  # fmt: skip
         shape, strides = (seeds, rows, self.layers[-1].outputs), (rows * width, width, 1)
         return held.as_strided(shape, strides, held.numel() - seeds * rows * width), held
 
     def _traced(self, parameters: Parameters, x: torch.Tensor) -> tuple[torch.Tensor, Pull]:
         x = x.detach().contiguous()
-        outputs, held = self._compiled(parameters, x)
+        outputs, held = self._compiled(parameters, x, all_layers=True)
 
         def pull(gradient: torch.Tensor, inputs: bool = False) -> torch.Tensor:
             seeds, rows, given = x.shape

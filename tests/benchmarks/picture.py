@@ -1,6 +1,6 @@
-"""The table and the figure of docs/performance.md, from what ``pytest --benchmark-json=FILE`` wrote.
+"""The tables and the figure of docs/performance.md, from what ``pytest --benchmark-json=FILE`` wrote.
 
-``python tests/benchmarks/picture.py FILE FOLDER`` writes ``speed.md`` and ``speed.png`` to ``FOLDER``.
+``python tests/benchmarks/picture.py FILE... FOLDER`` writes ``speed.md`` and ``speed.png`` to ``FOLDER``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 
 
 def main() -> None:
-    source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    *sources, folder = map(Path, sys.argv[1:])
+    measured = [one for source in sources for one in json.loads(source.read_text())["benchmarks"]]
     rows, splits = [], []
-    for benchmark in json.loads(source.read_text())["benchmarks"]:
+    for benchmark in measured:
         found = benchmark["extra_info"]
         if "speed_up" in found:
             ours, theirs = (statistics.median(side) for side in zip(*found["pairs"], strict=True))
@@ -30,11 +31,15 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=columns).sort_values(["work", "seeds"])
     lines = ["| " + " | ".join(columns) + " |", "| --- | ---: | ---: | ---: | ---: |"]
     lines += [f"| {r[0]} | {r[1]} | {r[2]:.1f} | {r[3]:.1f} | {r[4]:.1f} |" for r in table.to_numpy()]
+    split = pd.DataFrame(splits).set_index("work")  # microseconds a step of a seed
+    lines += ["", "| | " + " | ".join(split.columns) + " |", "| --- |" + " ---: |" * split.shape[1]]
+    lines += [
+        f"| {work} | " + " | ".join(f"{part:.1f}" for part in row) + " |" for work, row in split.iterrows()
+    ]
     (folder / "speed.md").write_text("\n".join(lines) + "\n")
 
     table["seeds"] = table["seeds"].astype(str)
     order = [count for count in ("1", "5", "10") if count in set(table["seeds"])]
-    split = pd.DataFrame(splits).set_index("work")[::-1]  # microseconds a step of a seed
     sns.set_theme(style="whitegrid", font="DejaVu Sans")
     heights = [0.65 * table["work"].nunique(), 0.6 + 0.5 * len(split)]
     figure = Figure(figsize=(8.5, 1.2 + sum(heights)), layout="constrained")
@@ -47,7 +52,7 @@ def main() -> None:
     axes.axvline(1.0, color="0.2", linewidth=1.0)
     axes.set(ylabel="", xlabel="times as fast as the peer, both on the same two cores")
     axes.legend(title="seeds", loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    split.plot.barh(stacked=True, ax=below, color=sns.color_palette("crest", split.shape[1]), width=0.6)
+    split[::-1].plot.barh(stacked=True, ax=below, color=sns.color_palette("crest", split.shape[1]), width=0.6)
     below.set(ylabel="", xlabel="microseconds for a step of one seed, of 5 that train together on one core")
     below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     sns.despine(figure, left=True)
