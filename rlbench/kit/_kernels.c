@@ -48,7 +48,11 @@ typedef struct {
 #undef NARROW
 
 #define NAME(name) name##_avx512
+#ifdef __clang__ /* which ignores a target with words that it does not know */
+#define TARGET __attribute__((target("avx512f,fma")))
+#else
 #define TARGET __attribute__((target("avx512f,fma,prefer-vector-width=512")))
+#endif
 #define WIDTH 16
 #define ROWS 4
 #define COLUMNS 4
@@ -242,7 +246,10 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static int fill(PyObject *module) { return PyModule_AddIntConstant(module, "best", best()); }
+static int fill(PyObject *module) {
+    return PyModule_AddIntConstant(module, "interface", 1) /* raise it when a function's arguments change */
+           || PyModule_AddIntConstant(module, "best", best()) || PyModule_AddStringConstant(module, "compiler", __VERSION__);
+}
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, fill}, {0, NULL}};
 

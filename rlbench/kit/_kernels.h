@@ -90,7 +90,7 @@ INLINE floats NAME(exponential)(floats x) {
     return p * (floats)power; /* NaN stays NaN, whatever `power` became */
 }
 
-/* tanh(x), within two units in the last place: a polynomial near 0, 1 - 2 / (exp(2x) + 1) elsewhere (Cephes, tanhf). */
+/* tanh(x), to about 3e-7 of its size: a polynomial near 0, 1 - 2 / (exp(2x) + 1) elsewhere (Cephes, tanhf). */
 INLINE floats NAME(hyperbolic)(floats x) {
     const ints sign = (ints)x & INT32_MIN;
     const floats size = (floats)((ints)x & INT32_MAX), square = x * x;

@@ -77,7 +77,7 @@ class Linear:
         return torch.bmm(gradient, parameters[self.name + ".weight"].mT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
     """Layers one after the other: ``stack(parameters, x)`` maps ``[S, B, given]`` to ``[S, B, outputs]``."""
 
@@ -114,36 +114,41 @@ class Stack:
         return held[-1][: parameters.seeds, :, : self.layers[-1].outputs], pull
 
     @cached_property
-    def _name(self) -> tuple[str, ...]:
-        return tuple(layer.name for layer in self.layers)
-
-    @cached_property
     def _widths(self) -> list[int]:
         return [padded(layer.outputs) for layer in self.layers]
 
     def _plan(self, parameters: Parameters) -> bytes:
-        """The layers as compiled code takes them, made once for each set of parameters."""
-        if self._name not in parameters.plans:
+        """The layers as compiled code takes them, made and checked once for each set of parameters."""
+        plan = parameters.plans.get(self)
+        if plan is None:
             words: list[int] = []
+            given = self.layers[0].given
             for layer, width in zip(self.layers, self._widths, strict=True):
-                offsets = (parameters.offsets[f"{layer.name}.{part}"] for part in ("weight", "bias"))
-                words += (layer.given, width, *offsets, _ACTIVATIONS[layer.activation])
-            parameters.plans[self._name] = struct.pack(f"{len(words)}q", *words)
-        return parameters.plans[self._name]
+                shapes = [tuple(parameters[spec.name].shape[1:]) for spec in layer.specs()]
+                if layer.given != given or shapes != [(given, width), (1, width)]:
+                    raise ValueError(
+                        f"{layer.name} fits neither the parameters nor the layer before: {shapes}"
+                    )
+                offsets = (parameters.offsets[spec.name] for spec in layer.specs())
+                words += (given, width, *offsets, _ACTIVATIONS[layer.activation])
+                given = width
+            plan = parameters.plans[self] = struct.pack(f"{len(words)}q", *words)
+        return plan
 
     def _compiled(
         self, parameters: Parameters, x: torch.Tensor, *, all_layers: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The outputs, and those of all layers ``[S, B, width]`` one after the other, or of the last alone."""
+        """The outputs, and those of all layers ``[S, B, width]`` or of the last alone, end to end."""
         seeds, rows, given = x.shape
-        if (seeds, given, x.dtype) != (parameters.seeds, self.layers[0].given, torch.float32):
+        first = self.layers[0]
+        if (seeds, given) != (parameters.seeds, first.given) or x.dtype != torch.float32 or not x.is_cpu:
             raise ValueError(
-                f"{self._name[0]} takes float32 [{parameters.seeds}, B, {self.layers[0].given}], "
-                f"not {x.dtype} {list(x.shape)}"
+                f"{first.name} takes float32 [{parameters.seeds}, B, {first.given}] on the CPU, "
+                f"not {x.dtype} {list(x.shape)} on {x.device}"
             )
         x = x.contiguous()  # under a name of its own while its address is used
         values, width = parameters.values, self._widths[-1]
-        held = torch.empty(seeds * rows * (sum(self._widths) if all_layers else width))
+        held = kernels.empty(seeds * rows * (sum(self._widths) if all_layers else width))
         parameters.compiled.forward(
             self._plan(parameters), values.data_ptr(), values.stride(0), x.data_ptr(), seeds, rows,
             held.data_ptr(), kernels.level(), all_layers,
@@ -158,12 +163,12 @@ class Stack:
         def pull(gradient: torch.Tensor, inputs: bool = False) -> torch.Tensor:
             seeds, rows, given = x.shape
             gradient = gradient.contiguous()
-            if gradient.shape != outputs.shape or gradient.dtype != torch.float32:
+            if gradient.shape != outputs.shape or gradient.dtype != torch.float32 or not gradient.is_cpu:
                 raise ValueError(
                     f"the gradient is {gradient.dtype} {list(gradient.shape)}, "
                     f"not float32 {list(outputs.shape)}"
                 )
-            wanted = torch.empty((seeds, rows if inputs else 0, padded(given)))
+            wanted = kernels.empty(seeds, rows if inputs else 0, padded(given))
             values = parameters.values
             parameters.compiled.backward(
                 self._plan(parameters), values.data_ptr(), values.stride(0), x.data_ptr(), seeds, rows,

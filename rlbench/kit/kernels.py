@@ -15,6 +15,8 @@ import torch
 _kernels: Any = None
 with contextlib.suppress(ImportError):  # there was no C compiler when rlbench was installed
     _kernels = importlib.import_module("rlbench.kit._kernels")
+    if getattr(_kernels, "interface", 0) != 1:  # built from another version of its source
+        _kernels = None
 
 INSTRUCTIONS = ("any", "avx2", "avx512")
 """What the code is compiled for. The first may lack fused multiply-adds; the others give the same bits."""
@@ -23,6 +25,11 @@ INSTRUCTIONS = ("any", "avx2", "avx512")
 def compiled_for(device: torch.device, dtype: torch.dtype) -> Any:
     """Give the module for float32 tensors on a CPU, or ``None`` where torch has to do it."""
     return _kernels if device.type == "cpu" and dtype == torch.float32 else None
+
+
+def empty(*shape: int) -> torch.Tensor:
+    """Give memory for compiled code to write to, whatever torch's defaults are."""
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
 
 
 def level() -> int:

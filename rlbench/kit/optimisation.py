@@ -19,7 +19,7 @@ def clip_gradients(parameters: Parameters, max_norm: float) -> torch.Tensor:
     """Scale each seed's gradient to a global norm of at most ``max_norm``; give the norms before, ``[S]``."""
     gradients = parameters.gradients
     if parameters.compiled:
-        norms = torch.empty(parameters.seeds)
+        norms = kernels.empty(parameters.seeds)
         where = (gradients.data_ptr(), parameters.seeds, gradients.stride(0), norms.data_ptr())
         parameters.compiled.clip(*where, kernels.level(), max_norm)
         return norms

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ class Parameters:
             size += padded(math.prod(spec.stored or spec.shape))
         self.values = torch.zeros((self.rows, size), device=device, dtype=dtype)
         self.offsets = {spec.name: start for spec, start in zip(specs, offsets, strict=True)}  # in a row
-        self.plans: dict[tuple[str, ...], bytes] = {}  # what compiled code knows of them (rlbench.kit.dense)
+        self.plans: dict[Any, bytes] = {}  # what compiled code knows of them, by Stack (rlbench.kit.dense)
         self._views = {name: view.requires_grad_() for name, view in self._cut(self.values).items()}
 
     def _cut(self, buffer: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -123,7 +123,7 @@ class Replay:
         if self._compiled is None:
             index = torch.from_numpy(rows).to(self._device).flatten()
             return [field.index_select(0, index).unflatten(0, rows.shape) for field in self._flat]
-        fields = [torch.empty((*rows.shape, *field.shape[1:]), dtype=field.dtype) for field in self._flat]
+        fields = [field.new_empty((*rows.shape, *field.shape[1:])) for field in self._flat]
         tables = (
             (held.data_ptr(), field.data_ptr(), held.stride(0) * held.element_size())
             for held, field in zip(self._flat, fields, strict=True)

@@ -54,10 +54,6 @@ def _safetensors(
     end = 0
     for name in ordered:
         array, start, end = tensors[name], end, end + tensors[name].nbytes
-        if array.dtype.kind not in "biuf":
-            raise TypeError(
-                f"a state holds an array of {array.dtype}; numbers and booleans alone can be kept"
-            )
         kind = "BOOL" if array.dtype == bool else f"{array.dtype.kind.upper()}{8 * array.itemsize}"
         header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
@@ -106,7 +102,9 @@ def _flatten(state: Any, tensors: dict[str, np.ndarray]) -> Any:
         return {str(key): _flatten(value, tensors) for key, value in state.items()}
     if isinstance(state, np.ndarray | np.generic):
         name = str(len(tensors))
-        tensors[name] = np.ascontiguousarray(state)
+        if state.dtype.kind not in "biuf" or state.itemsize > 8:
+            raise TypeError(f"a state holds an array of {state.dtype}; only numbers and booleans are kept")
+        tensors[name] = np.ascontiguousarray(state, dtype=state.dtype.newbyteorder("<"))
         return {_ARRAY: name, "shape": list(np.shape(state))}
     return state
 

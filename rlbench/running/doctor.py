@@ -153,7 +153,7 @@ def _processor() -> Iterator[Check]:
     name = " ".join(filter(None, (host["processor"], host["capability"])))
     text = f"{name}; {usable}: so many workers at a time, {THREADS_PER_WORKER} torch thread each"
     yield Check("processor", True, text)
-    if host["kernels"] == "compiled":
+    if host["kernels"] != "torch":
         yield Check("kernels", True, "layers and optimisers run as code compiled for this processor")
     else:
         text = "layers and optimisers run by torch, at half the speed or less"

@@ -131,7 +131,8 @@ class _Server:
     def __init__(self, modules: Sequence[str]) -> None:
         self.control, theirs = socket.socketpair()
         # It finds modules where this process does: `-c` alone would look into the working folder first.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from rlbench.running.server import main; main()"
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        program = f"import sys; sys.path[:] = {path!r}; from rlbench.running.server import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-c", program, str(theirs.fileno()), *modules],
             pass_fds=[theirs.fileno()],

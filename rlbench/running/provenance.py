@@ -6,7 +6,7 @@ same document. What is taken is listed, never whatever happens to be there.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import platform
 import re
@@ -166,8 +166,15 @@ def _capability() -> str:
 
 
 def _kernels() -> str:
-    """Say what computes layers on the CPU: the code compiled when rlbench was installed, or torch."""
-    return "compiled" if importlib.util.find_spec("rlbench.kit._kernels") else "torch"
+    """Say what computes layers on the CPU: code compiled when rlbench was installed, and by what, or torch.
+
+    The same answer as :mod:`rlbench.kit.kernels` gives, without importing torch.
+    """
+    try:
+        module = importlib.import_module("rlbench.kit._kernels")
+    except ImportError:
+        return "torch"
+    return f"compiled by {module.compiler}" if getattr(module, "interface", 0) == 1 else "torch"
 
 
 def _cpu_field(name: str) -> str:

@@ -60,19 +60,26 @@ def started_executor(options: Options, catalogue: Catalogue) -> Iterator[Any]:
 
 
 def _modules(options: Options, catalogue: Catalogue) -> Iterator[str]:
-    """Name the modules of what ``options`` ask for; making the plan finds what is wrong with them."""
-    for name in options.algos.values():
-        with contextlib.suppress(api.RlbenchError):
-            yield from _module(catalogue.algorithm(name).spec.factory)
-    for name in options.envs:
-        with contextlib.suppress(api.RlbenchError):
-            backend, _ = backend_of(name, catalogue, allow_import=False)
-            yield from _module(backend.spec.make_vector)
+    """Name modules that workers may share: rlbench's own, and a backend's that every trial imports anyway.
+
+    Others could change, by being imported, the numbers of trials that have nothing to do with them. Of a
+    backend, only what making the plan imports as well: whatever is wrong with it is found there.
+    """
+    specs = []
+    with contextlib.suppress(api.RlbenchError):  # making the plan finds what is wrong with a name
+        for name in options.algos.values():
+            factory = _module(catalogue.algorithm(name).spec.factory)
+            if factory.startswith("rlbench."):
+                yield factory
+        specs = [backend_of(name, catalogue, allow_import=False)[0].spec for name in options.envs]
+    backends = {_module(spec.make_vector) for spec in specs}
+    if len(backends) == 1 and backends == {_module(spec.describe) for spec in specs}:
+        yield from backends - {""}
 
 
-def _module(reference: Any) -> Iterator[str]:
-    if isinstance(reference, str):
-        yield reference.partition(":")[0]
+def _module(reference: Any) -> str:
+    """Name the module of a reference; empty for an object."""
+    return reference.partition(":")[0] if isinstance(reference, str) else ""
 
 
 class Runner:

@@ -44,10 +44,12 @@ def main() -> None:
     parent = os.getppid()
     die_with_parent(signal.SIGUSR1)
     adopt_orphans()
+    thresholds = gc.get_threshold()
     gc.set_threshold(100_000)  # imports make many objects and no garbage
     import rlbench.running.worker  # noqa: F401 - for the workers, which are forked with it
 
     _preload(sys.argv[2:])
+    gc.set_threshold(*thresholds)
     gc.freeze()  # what is here stays shared between the processes
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -96,11 +98,13 @@ def main() -> None:
 
 def _preload(modules: list[str]) -> None:
     """Import what workers will need; if that starts threads, which a fork would lose, begin again without."""
+    environ, folder, tasks = dict(os.environ), os.getcwd(), "/proc/self/task"
     for module in modules:
         with contextlib.suppress(Exception, SystemExit):  # a worker that needs it will say what is wrong
             importlib.import_module(module)
-    if modules and len(os.listdir("/proc/self/task")) > 1:
-        os.execv(sys.executable, sys.orig_argv[: -len(modules)])
+    if modules and os.path.isdir(tasks) and len(os.listdir(tasks)) > 1:
+        os.chdir(folder)
+        os.execve(sys.executable, sys.orig_argv[: -len(modules)], environ)
 
 
 def _reap(workers: set[int], control: socket.socket) -> None:

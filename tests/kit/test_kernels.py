@@ -52,14 +52,45 @@ def test_a_network_and_its_gradients_are_those_of_torch(rngs, instructions, shap
         np.testing.assert_allclose(ours[name], expected, rtol=2e-5, atol=2e-5 * np.abs(expected).max())
 
 
-def test_instructions_do_not_change_a_bit(rngs, monkeypatch):
-    found = []
-    for level in range(1, kernels.level() + 1):
-        with monkeypatch.context() as patch:
-            patch.setattr(kernels, "level", lambda level=level: level)
-            found.append(compute(rngs, "large", "tanh", 40))
-    for other in found[1:]:
-        assert all((other[name] == found[0][name]).all() for name in other)
+@pytest.mark.skipif(kernels.description() != "avx512", reason="this processor has one kind only")
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
+def test_avx2_and_avx512_give_the_same_bits(rngs, monkeypatch, shape, optimiser):
+    def bits(level):
+        monkeypatch.setattr(kernels, "level", lambda: level)
+        weights, norms = trained(rngs, optimiser, torch.float32)
+        found = (*compute(rngs, shape, "tanh", 40).values(), *weights.values(), norms)
+        return [one.tobytes() for one in found]
+
+    assert bits(1) == bits(2)
+
+
+def test_the_defaults_of_torch_do_not_matter(rngs):
+    expected = compute(rngs, "odd", "relu", 6)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = compute(rngs, "odd", "relu", 6)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all((found[name] == expected[name]).all() for name in expected)
+
+
+def test_tensors_need_not_be_contiguous(rngs):
+    layers = mlp("q", 5, (9,), outputs=3)
+    held = Parameters(layers.specs(), rngs(0, 1), device="cpu")
+    x, slope = torch.rand(2, 5, 7).mT, torch.rand(7, 2, 3).transpose(0, 1)
+    numbers = []
+    for given, gradient in ((x, slope), (x.contiguous(), slope.contiguous())):
+        out, pull = layers.trace(held, given)
+        before = pull(gradient, inputs=True)
+        numbers.append((out.clone(), before.clone(), held.gradients.clone()))
+    assert all(torch.equal(one, other) for one, other in zip(*numbers, strict=True))
+
+
+def test_layers_that_do_not_fit_their_parameters_are_refused(rngs):
+    held = Parameters(mlp("q", 4, (64,), outputs=2).specs(), rngs(0), device="cpu")
+    with torch.no_grad(), pytest.raises(ValueError, match=r"q\.0 fits neither"):
+        mlp("q", 4, (256,), outputs=2)(held, torch.ones((1, 3, 4)))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -97,23 +128,26 @@ def test_what_is_not_a_number_stays_so(rngs, instructions, activation):
     assert held.gradients[0].isfinite().all()
 
 
+def trained(rngs, name, dtype, masked=False):
+    """Weights after some clipped steps of an optimiser on three seeds, and the norms that were clipped."""
+    held = Parameters(mlp("q", 5, (33,), outputs=3).specs(), rngs(0, 1, 2), device="cpu", dtype=dtype)
+    rule, norms = optimizer(name, held, 1e-5), []
+    for number in range(6):
+        rng = np.random.default_rng(number)
+        for parameter in held.state_dict():
+            gradient = held.gradient(parameter)[:3]
+            drawn = rng.standard_normal(gradient.shape) * 10.0 ** rng.uniform(-4, 1, (3, 1, 1))
+            gradient.copy_(torch.from_numpy(drawn))
+        norms.append(clip_gradients(held, 0.5).double().numpy())
+        rule.step(1e-2, np.array([True, number % 2 == 0, number == 3]) if masked else None)
+    return held.state_dict(), np.stack(norms)
+
+
 @pytest.mark.parametrize("name", ["adam", "rmsprop"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_optimisers_step_as_torch_does(rngs, instructions, name, masked):
-    def train(dtype):
-        held = Parameters(mlp("q", 5, (33,), outputs=3).specs(), rngs(0, 1, 2), device="cpu", dtype=dtype)
-        rule, norms = optimizer(name, held, 1e-5), []
-        for number in range(6):
-            rng = np.random.default_rng(number)
-            for parameter in held.state_dict():
-                gradient = held.gradient(parameter)[:3]
-                drawn = rng.standard_normal(gradient.shape) * 10.0 ** rng.uniform(-4, 1, (3, 1, 1))
-                gradient.copy_(torch.from_numpy(drawn))
-            norms.append(clip_gradients(held, 0.5).double().numpy())
-            rule.step(1e-2, np.array([True, number % 2 == 0, number == 3]) if masked else None)
-        return held.state_dict(), np.stack(norms)
-
-    (ours, norms), (expected, expected_norms) = train(torch.float32), train(torch.float64)
+    ours, norms = trained(rngs, name, torch.float32, masked)
+    expected, expected_norms = trained(rngs, name, torch.float64, masked)
     np.testing.assert_allclose(norms, expected_norms, rtol=1e-5)
     for parameter in ours:
         np.testing.assert_allclose(ours[parameter], expected[parameter], rtol=0, atol=2e-6)

@@ -172,38 +172,55 @@ def test_workers_use_the_installation_of_their_parent(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_plugin_may_start_threads_and_print_when_it_is_imported(distribution, tmp_path, capfd):
+def test_a_backend_may_start_threads_when_it_is_imported(distribution, tmp_path):
+    """Workers are forked from a process that has imported it, and a fork would lose the thread."""
     plugin = """
+        from rlbench.api import EnvironmentSpec
         from rlbench.hookspecs import hookimpl
-        from rlbench.api import AlgorithmSpec
 
         @hookimpl
-        def rlbench_algorithms():
-            yield AlgorithmSpec("threaded", "threaded_code:Config", agent="threaded_code:Agent")
+        def rlbench_environments():
+            yield EnvironmentSpec(
+                "threaded",
+                make_vector="threaded_code:Vector",
+                describe="threaded_code:describe",
+                seeds_episodes=True,
+                replayable=True,
+            )
     """
     code = """
-        import os, threading, time
-        from dataclasses import dataclass
+        import threading
+        import time
 
-        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+        import gymnasium
+        import numpy as np
 
-        @dataclass(frozen=True)
-        class Config:
-            pass
+        from rlbench.api import EnvironmentDescription
 
-        class Agent:
-            def __init__(self, task, config, rng):
-                assert threading.active_count() == 2, "a fork has lost the thread"
-                self.n_envs = task.n_envs
-            def act(self, obs):
-                return [0] * self.n_envs
-            def observe(self, transition):
+        thread = threading.Thread(target=time.sleep, args=(600,), daemon=True)
+        thread.start()
+
+        def describe(env_id, env_kwargs):
+            box = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+            actions = gymnasium.spaces.Discrete(2)
+            return EnvironmentDescription(observation_space=box, action_space=actions, max_episode_steps=5)
+
+        class Vector:
+            def __init__(self, env_id, env_kwargs, seeds, max_episode_steps):
+                assert thread.is_alive(), "the thread was lost"
+                self.count, self.obs = len(seeds), np.zeros((len(seeds), 2), np.float32)
+            def reset(self, mask, episode_seeds):
+                return self.obs.copy()
+            def step(self, actions):
+                never = np.zeros(self.count, bool)
+                return self.obs.copy(), np.ones(self.count), never, ~never
+            def close(self):
                 pass
-            def policy(self):
-                return lambda obs: obs[..., 0].astype(int) * 0
     """
-    distribution(
-        "threaded", {"t": "threaded_plugin"}, {"threaded_plugin.py": plugin, "threaded_code.py": code}
+    files = {"threaded_plugin.py": plugin, "threaded_code.py": code}
+    distribution("threaded", {"t": "threaded_plugin"}, files)
+    folder = tmp_path / "results"
+    results = package.run(
+        "random", "threaded:X", seeds=2, steps=20, eval_points=1, out=folder, progress=False
     )
-    results = package.run("threaded", seeds=2, steps=20, eval_points=1, out=tmp_path / "r", progress=False)
     assert list(results.trials["status"]) == ["finished", "finished"], results.trials["error"].tolist()
