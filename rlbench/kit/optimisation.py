@@ -64,7 +64,7 @@ class _Optimizer:
         return torch.from_numpy(rows).to(self._parameters.device)
 
     def state_dict(self) -> dict[str, Any]:
-        """The moments ``[S, P]``."""
+        """The moments ``[S, P]``; on a CPU views that follow them."""
         seeds = self._parameters.seeds
         return {name: moment[:seeds].cpu().numpy() for name, moment in self._moments.items()}
 

@@ -87,7 +87,6 @@ class Parameters:
         self, specs: tuple[Spec, ...], seeds: int, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.specs, self.seeds, self.device, self.dtype = specs, seeds, device, dtype
-        self.compiled = kernels.compiled_for(device, dtype)
         self.rows = max(seeds, 2)  # S, or 2 for a lone seed and its dummy
         offsets, size = [], 0
         for spec in specs:
@@ -97,6 +96,11 @@ class Parameters:
         self.offsets = {spec.name: start for spec, start in zip(specs, offsets, strict=True)}  # in a row
         self.plans: dict[Any, bytes] = {}  # what compiled code knows of them, by Stack (rlbench.kit.dense)
         self._views = {name: view.requires_grad_() for name, view in self._cut(self.values).items()}
+
+    @property
+    def compiled(self) -> Any:
+        """The compiled code for these parameters, or ``None`` where torch computes."""
+        return kernels.compiled_for(self.device, self.dtype)
 
     def _cut(self, buffer: torch.Tensor) -> dict[str, torch.Tensor]:
         """Give every parameter's view of a buffer that is laid out like :attr:`values`."""
@@ -160,7 +164,7 @@ class Parameters:
             self.values.lerp_(other.values, tau)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Every parameter as ``[S, *shape]``, by name."""
+        """Every parameter as ``[S, *shape]``, by name; on a CPU views that follow it."""
         return {spec.name: self._logical(spec).detach()[: self.seeds].cpu().numpy() for spec in self.specs}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:

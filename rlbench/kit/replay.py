@@ -74,7 +74,6 @@ class Replay:
         if self._device.type == "cpu":
             self._host = [field.numpy() for field in self._fields.values()]
         self._flat = [field.flatten(0, 2) for field in self._fields.values()]
-        self._compiled = kernels.compiled_for(self._device, torch.float32)
         self._draws = Blocks(rngs, "replay", uniform, (batch_size,), block=256)
         self._first = (np.arange(seeds) * self._length * n_envs)[:, None]  # [S, 1]: where a seed's rows start
         self.steps = 0  # vector steps ever added
@@ -120,7 +119,8 @@ class Replay:
 
     def _gather(self, rows: np.ndarray) -> list[torch.Tensor]:
         """Give ``rows [S, B]`` of every field."""
-        if self._compiled is None:
+        compiled = kernels.compiled_for(self._device, torch.float32)
+        if compiled is None:
             index = torch.from_numpy(rows).to(self._device).flatten()
             return [field.index_select(0, index).unflatten(0, rows.shape) for field in self._flat]
         fields = [field.new_empty((*rows.shape, *field.shape[1:])) for field in self._flat]
@@ -128,7 +128,7 @@ class Replay:
             (held.data_ptr(), field.data_ptr(), held.stride(0) * held.element_size())
             for held, field in zip(self._flat, fields, strict=True)
         )
-        self._compiled.gather(rows.ctypes.data, rows.size, *tables)
+        compiled.gather(rows.ctypes.data, rows.size, *tables)
         return fields
 
     def state_dict(self) -> dict[str, Any]:

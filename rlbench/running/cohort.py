@@ -11,7 +11,7 @@ import msgspec
 
 from rlbench.results.records import TrialIdentity
 
-LARGEST = 32
+LARGEST = 50
 """Seeds beyond this gain little from sharing a process, and cost memory."""
 
 

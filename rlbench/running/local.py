@@ -35,10 +35,11 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEX
 
 
 def _environment() -> dict[str, str]:
-    """One thread a worker, and an allocator that keeps large blocks instead of returning them."""
+    """One thread a worker, and an allocator that keeps large blocks and asks for large pages."""
     keep = {
         "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
         "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+        "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
         "PYGAME_HIDE_SUPPORT_PROMPT": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }

@@ -5,7 +5,6 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from rlbench.kit import kernels
 from rlbench.kit.encoding import Encoder
 from rlbench.kit.networks import ActorCritic, image_encoder, mlp, network
 from rlbench.kit.optimisation import Adam, clip_gradients
@@ -32,13 +31,6 @@ def by_trace(layers, held, x):
     out, pull = layers.trace(held, x)
     pull(2 * out / out[0].numel())
     return out
-
-
-@pytest.fixture(params=["as installed", "by torch"])
-def computed(request, monkeypatch):
-    """Compute with compiled code where that is installed, and without."""
-    if request.param == "by torch":
-        monkeypatch.setattr(kernels, "_kernels", None)
 
 
 @pytest.mark.usefixtures("computed")

@@ -9,6 +9,7 @@ import torch
 from rlbench.kit.optimisation import Adam, RMSprop, clip_gradients, optimizer
 from rlbench.kit.parameters import Parameters, Spec, uniform
 
+pytestmark = pytest.mark.usefixtures("computed")
 SPECS = (Spec("a", (3, 2), uniform(4)), Spec("b", (5,), uniform(4)))
 
 

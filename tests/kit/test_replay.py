@@ -1,10 +1,13 @@
 """Replay of past transitions."""
 
 import numpy as np
+import pytest
 import torch
 
 from rlbench import api
 from rlbench.kit.replay import Replay
+
+pytestmark = pytest.mark.usefixtures("computed")
 
 
 def replay(rngs, *seeds, capacity=6, n_envs=2, batch_size=64):
