@@ -6,17 +6,13 @@ dtypes torch computes the same to rounding.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 from typing import Any
 
 import torch
 
-_kernels: Any = None
-with contextlib.suppress(ImportError):  # there was no C compiler when rlbench was installed
-    _kernels = importlib.import_module("rlbench.kit._kernels")
-    if getattr(_kernels, "interface", 0) != 1:  # built from another version of its source
-        _kernels = None
+from rlbench.kit import extension
+
+_kernels = extension.load()
 
 INSTRUCTIONS = ("any", "avx2", "avx512")
 """What the code is compiled for. The first may lack fused multiply-adds; the others give the same bits."""
@@ -36,8 +32,3 @@ def level() -> int:
     """Which of :data:`INSTRUCTIONS` to use: the processor's best, within what ATEN_CPU_CAPABILITY allows."""
     allowed = {"AVX512": 2, "AVX2": 1}.get(torch.backends.cpu.get_cpu_capability(), 0)
     return min(_kernels.best, allowed)
-
-
-def description() -> str:
-    """What runs here, for people and for provenance: ``avx512``, say, or ``torch``."""
-    return "torch" if _kernels is None else INSTRUCTIONS[level()]

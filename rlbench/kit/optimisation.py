@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ def clip_gradients(parameters: Parameters, max_norm: float) -> torch.Tensor:
     return norm[: parameters.seeds]
 
 
-class _Optimizer:
+class _Optimizer(ABC):
     """What the optimisers share: moments laid out like the parameters, and steps of chosen seeds alone."""
 
     def __init__(self, parameters: Parameters, moments: tuple[str, ...]) -> None:
@@ -50,13 +51,13 @@ class _Optimizer:
             addresses = [tensor[first].data_ptr() for tensor in tensors]
             self._step_compiled(learning_rate, first, (*addresses, seeds * size, kernels.level()))
 
+    @abstractmethod
     def _step(self, learning_rate: float, mask: np.ndarray | None) -> None:
         """Step by torch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _step_compiled(self, learning_rate: float, first: int, where: tuple[int, ...]) -> None:
         """Step by compiled code for the seeds from ``first`` on that ``where`` tells it."""
-        raise NotImplementedError
 
     def _chosen(self, mask: np.ndarray) -> torch.Tensor:
         rows = np.zeros((self._parameters.rows, 1), dtype=bool)

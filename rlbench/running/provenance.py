@@ -6,7 +6,6 @@ same document. What is taken is listed, never whatever happens to be there.
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rlbench.discovery import ALLOW_LIST
+from rlbench.kit import extension
 from rlbench.plugins import Catalogue
 from rlbench.running.options import VARIABLES
 
@@ -166,15 +166,9 @@ def _capability() -> str:
 
 
 def _kernels() -> str:
-    """Say what computes layers on the CPU: code compiled when rlbench was installed, and by what, or torch.
-
-    The same answer as :mod:`rlbench.kit.kernels` gives, without importing torch.
-    """
-    try:
-        module = importlib.import_module("rlbench.kit._kernels")
-    except ImportError:
-        return "torch"
-    return f"compiled by {module.compiler}" if getattr(module, "interface", 0) == 1 else "torch"
+    """Say what computes layers on the CPU: code compiled at installation, and by what, or torch."""
+    module = extension.load()
+    return "torch" if module is None else f"compiled by {module.compiler}"
 
 
 def _cpu_field(name: str) -> str:
