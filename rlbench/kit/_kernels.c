@@ -16,6 +16,13 @@ typedef struct {
     int64_t inputs, width, weight, bias, activation; /* weight and bias: where they start in a seed's row */
 } layer_t;
 
+typedef struct {
+    const char *from, *to; /* what comes next, to be brought into the cache meanwhile */
+} ahead_t;
+
+#define NEXT(own, size, exists) \
+    {(const char *)((own) + (size)), (const char *)((own) + ((exists) ? 2 : 1) * (size))}
+
 #define PADDED(width) (((width) + 15) / 16 * 16)
 
 #define NAME(name) name##_any
@@ -115,7 +122,8 @@ static PyObject *forward(PyObject *self, PyObject *const *args, Py_ssize_t count
     float *spare = n[8] ? NULL : memory + panel;
     for (long seed = 0; seed < seeds; seed++) {
         const float *own = weights + seed * n[2], *given = x + seed * rows * layer[0].inputs;
-#define CALL(isa) forward_##isa(layers, layer, own, given, seed, seeds, rows, held, spare, wide, memory)
+        const ahead_t ahead = NEXT(own, n[2], seed + 1 < seeds);
+#define CALL(isa) forward_##isa(layers, layer, own, given, seed, seeds, rows, held, spare, wide, memory, ahead)
         DISPATCH(n[7], CALL);
 #undef CALL
     }
@@ -143,13 +151,14 @@ static PyObject *backward(PyObject *self, PyObject *const *args, Py_ssize_t coun
     float *first = memory + panel, *second = first + PADDED(rows) * wide;
     for (long seed = 0; seed < seeds; seed++) {
         const float *own = weights + seed * n[2], *given = x + seed * rows * depth;
+        const ahead_t ahead = NEXT(own, n[2], seed + 1 < seeds);
         float *gradient = gradients + seed * n[2], *to = inputs ? inputs + seed * rows * PADDED(depth) : NULL;
         for (long i = 0; i < rows; i++) {
             memcpy(first + i * last, outputs + (seed * rows + i) * width, width * sizeof(float));
             memset(first + i * last + width, 0, (last - width) * sizeof(float));
         }
 #define CALL(isa) \
-    backward_##isa(layers, layer, own, gradient, given, seed, seeds, rows, held, first, second, to, memory)
+    backward_##isa(layers, layer, own, gradient, given, seed, seeds, rows, held, first, second, to, memory, ahead)
         DISPATCH(n[11], CALL);
 #undef CALL
     }
@@ -221,12 +230,16 @@ static PyObject *gather(PyObject *self, PyObject *const *args, Py_ssize_t count)
         const char *from = (const char *)(intptr_t)table[0];
         char *to = (char *)(intptr_t)table[1];
         const size_t size = table[2];
-#define COPY(bytes) for (long k = 0; k < n[1]; k++) memcpy(to + k * (bytes), from + rows[k] * (bytes), bytes)
+#define COPY(bytes) \
+    for (long k = 0; k < n[1]; k++) { \
+        if (k + 32 < n[1]) __builtin_prefetch(from + rows[k + 32] * (bytes)); \
+        memcpy(to + k * (bytes), from + rows[k] * (bytes), bytes); \
+    }
         switch (size) { /* of a constant size, a copy is one or two instructions */
-            case 1: COPY(1); break;
-            case 4: COPY(4); break;
-            case 8: COPY(8); break;
-            case 16: COPY(16); break;
+            case 1: COPY(1) break;
+            case 4: COPY(4) break;
+            case 8: COPY(8) break;
+            case 16: COPY(16) break;
             default: COPY(size);
         }
 #undef COPY

@@ -39,10 +39,14 @@ INLINE void NAME(tile)(
 
 INLINE void NAME(columns)(
     const int tall, const int columns, long rows, long depth, const float *a, long a_row, long a_column,
-    const float *b, long b_row, const float *start, float *c, long c_row) {
+    const float *b, long b_row, const float *start, float *c, long c_row, ahead_t *ahead) {
 #define TILE(n) NAME(tile)(n, columns, depth, a + i * a_row, a_row, a_column, b, b_row, start, c + i * c_row, c_row)
     long i = 0;
-    for (; i + tall <= rows; i += tall) TILE(tall);
+    for (; i + tall <= rows; i += tall) {
+        for (long k = 0; k + 8 <= depth && ahead->from < ahead->to; k += 8, ahead->from += 64)
+            __builtin_prefetch(ahead->from, 0, 2); /* no more at once than memory delivers during the tile */
+        TILE(tall);
+    }
     for (; i + tall / 2 <= rows; i += tall / 2) TILE(tall / 2);
     for (; i < rows; i++) TILE(1);
 #undef TILE
@@ -53,7 +57,7 @@ INLINE void NAME(columns)(
  * transposed b (b_row 1), of which only the first `held` exist. */
 TARGET static void NAME(product)(
     long rows, long depth, long width, const float *a, long a_row, long a_column, const float *b, long b_row,
-    long b_column, long held, const float *start, float *c, long c_row, float *panel) {
+    long b_column, long held, const float *start, float *c, long c_row, float *panel, ahead_t *ahead) {
     for (long j = 0, step; j < width; j += step) {
         step = j + COLUMNS * WIDTH <= width ? COLUMNS * WIDTH : WIDTH;
         const float *from = b + j * b_column;
@@ -69,9 +73,9 @@ TARGET static void NAME(product)(
         }
         const float *bias = start ? start + j : NULL;
         if (step == WIDTH)
-            NAME(columns)(NARROW, 1, rows, depth, a, a_row, a_column, from, from_row, bias, c + j, c_row);
+            NAME(columns)(NARROW, 1, rows, depth, a, a_row, a_column, from, from_row, bias, c + j, c_row, ahead);
         else
-            NAME(columns)(ROWS, COLUMNS, rows, depth, a, a_row, a_column, from, from_row, bias, c + j, c_row);
+            NAME(columns)(ROWS, COLUMNS, rows, depth, a, a_row, a_column, from, from_row, bias, c + j, c_row, ahead);
     }
 }
 
@@ -125,14 +129,14 @@ TARGET static void NAME(deactivate)(int activation, long count, const float *out
 /* With `spare`, two buffers of `wide` floats a row, only the last layer's outputs are held. */
 TARGET static void NAME(forward)(
     long layers, const layer_t *layer, const float *weights, const float *x, long seed, long seeds, long rows,
-    float *held, float *spare, long wide, float *panel) {
+    float *held, float *spare, long wide, float *panel, ahead_t ahead) {
     long depth = layer[0].inputs;
     for (long l = 0; l < layers; l++) {
         const long width = layer[l].width;
         const int is_held = !spare || l + 1 == layers;
         float *out = is_held ? held + seed * rows * width : spare + l % 2 * rows * wide;
         NAME(product)(rows, depth, width, x, depth, 1, weights + layer[l].weight, width, 1, width,
-                      weights + layer[l].bias, out, width, panel);
+                      weights + layer[l].bias, out, width, panel, &ahead);
         NAME(activate)(layer[l].activation, rows * width, out);
         x = out, depth = width;
         if (is_held) held += seeds * rows * width;
@@ -142,7 +146,7 @@ TARGET static void NAME(forward)(
 /* `gradient` holds that of the last layer's outputs, and `other` is as large. */
 TARGET static void NAME(backward)(
     long layers, const layer_t *layer, const float *weights, float *gradients, const float *x, long seed, long seeds,
-    long rows, const float *held, float *gradient, float *other, float *inputs, float *panel) {
+    long rows, const float *held, float *gradient, float *other, float *inputs, float *panel, ahead_t ahead) {
     for (long l = 0; l < layers; l++) held += seeds * rows * layer[l].width;
     for (long l = layers - 1; l >= 0; l--) {
         const long width = layer[l].width, depth = layer[l].inputs;
@@ -151,7 +155,7 @@ TARGET static void NAME(backward)(
         float *bias = gradients + layer[l].bias;
         NAME(deactivate)(layer[l].activation, rows * width, held + seed * rows * width, gradient);
         NAME(product)(depth, rows, width, given, 1, depth, gradient, width, 1, width, NULL,
-                      gradients + layer[l].weight, width, panel);
+                      gradients + layer[l].weight, width, panel, &ahead);
         for (long j = 0; j < width; j += WIDTH) {
             floats sum = {0};
             for (long i = 0; i < rows; i++) sum += AT(gradient + i * width + j);
@@ -159,7 +163,7 @@ TARGET static void NAME(backward)(
         }
         float *to = l ? other : inputs;
         if (to) NAME(product)(rows, width, PADDED(depth), gradient, width, 1, weights + layer[l].weight, 1, width, depth,
-                              NULL, to, PADDED(depth), panel);
+                              NULL, to, PADDED(depth), panel, &ahead);
         other = gradient, gradient = to;
     }
 }
