@@ -194,8 +194,7 @@ class A2C:
                 self.parameters, outputs, batch.action, advantage / -rows, -c.ent_coef / rows
             )
             pull(outputs_gradient, (value - returns) * (2.0 * c.vf_coef / rows))
-        norm = optimisation.clip_gradients(self.parameters, c.max_grad_norm)
-        self.optimizer.step(learning_rate)
+        norm = self.optimizer.step(learning_rate, max_grad_norm=c.max_grad_norm)
         self.window.add(
             {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy, "gradient_norm": norm}
         )

@@ -204,8 +204,7 @@ class DQN:
             slope = 2.0 * error
             loss = error.square().mean(-1)
         pull(torch.zeros_like(values).scatter_(-1, taken, slope.unsqueeze(-1) / slope.shape[-1]))
-        norm = optimisation.clip_gradients(self.online, c.max_grad_norm)
-        self.optimizer.step(learning_rate)
+        norm = self.optimizer.step(learning_rate, max_grad_norm=c.max_grad_norm)
         self.window.add({"loss": loss, "q_value": q.mean(-1), "gradient_norm": norm})
 
     def policy(self) -> api.Policy:

@@ -214,9 +214,8 @@ class Reinforce:
             sums += torch.stack((policy_loss, value_loss, entropy)).detach()
 
         self.parameters.gradients[seeds] = parameters.gradients[: len(seeds)]
-        norm = optimisation.clip_gradients(self.parameters, c.max_grad_norm)
         mask = np.isin(np.arange(self.parameters.seeds), seeds)
-        self.optimizer.step(learning_rate, mask)
+        norm = self.optimizer.step(learning_rate, mask, max_grad_norm=c.max_grad_norm)
         measured = torch.zeros((3, self.parameters.seeds), dtype=self.dtype, device=self.task.device)
         measured[:, seeds] = sums
         names = ("policy_loss", "value_loss", "entropy")

@@ -20,9 +20,6 @@ typedef struct {
     const char *from, *to; /* what comes next, to be brought into the cache meanwhile */
 } ahead_t;
 
-#define NEXT(own, size, exists) \
-    {(const char *)((own) + (size)), (const char *)((own) + ((exists) ? 2 : 1) * (size))}
-
 #define PADDED(width) (((width) + 15) / 16 * 16)
 
 #define NAME(name) name##_any
@@ -79,9 +76,9 @@ static int best(void) {
 
 #ifdef __x86_64__
 #define DISPATCH(level, call) \
-    if ((level) == AVX512) call(avx512); else if ((level) == AVX2) call(avx2); else call(any)
+    if ((level) == AVX512) { call(avx512); } else if ((level) == AVX2) { call(avx2); } else { call(any); }
 #else
-#define DISPATCH(level, call) call(any)
+#define DISPATCH(level, call) { call(any); }
 #endif
 
 static int numbers(PyObject *const *args, Py_ssize_t from, Py_ssize_t to, long long *out) {
@@ -122,7 +119,8 @@ static PyObject *forward(PyObject *self, PyObject *const *args, Py_ssize_t count
     float *spare = n[8] ? NULL : memory + panel;
     for (long seed = 0; seed < seeds; seed++) {
         const float *own = weights + seed * n[2], *given = x + seed * rows * layer[0].inputs;
-        const ahead_t ahead = NEXT(own, n[2], seed + 1 < seeds);
+        const float *end = own + n[2];
+        const ahead_t ahead = {(const char *)end, (const char *)(end + (seed + 1 < seeds) * n[2])};
 #define CALL(isa) forward_##isa(layers, layer, own, given, seed, seeds, rows, held, spare, wide, memory, ahead)
         DISPATCH(n[7], CALL);
 #undef CALL
@@ -149,9 +147,9 @@ static PyObject *backward(PyObject *self, PyObject *const *args, Py_ssize_t coun
     float *memory = scratch(layers, layer, rows, &wide, &panel);
     if (!memory) return PyErr_NoMemory();
     float *first = memory + panel, *second = first + PADDED(rows) * wide;
-    for (long seed = 0; seed < seeds; seed++) {
+    for (long seed = seeds; seed-- > 0;) { /* those that went forward last are in the cache still */
         const float *own = weights + seed * n[2], *given = x + seed * rows * depth;
-        const ahead_t ahead = NEXT(own, n[2], seed + 1 < seeds);
+        const ahead_t ahead = {(const char *)(own - (seed > 0) * n[2]), (const char *)own};
         float *gradient = gradients + seed * n[2], *to = inputs ? inputs + seed * rows * PADDED(depth) : NULL;
         for (long i = 0; i < rows; i++) {
             memcpy(first + i * last, outputs + (seed * rows + i) * width, width * sizeof(float));
@@ -177,43 +175,37 @@ static int reals(PyObject *const *args, Py_ssize_t from, Py_ssize_t to, float *o
 
 #define FLOATS(number) ((float *)(intptr_t)(number))
 
-/* clip(gradients, seeds, size, norms, level, most): `norms` takes one number a seed. */
-static PyObject *clip(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    long long n[5];
-    float most;
-    if (count != 6) return PyErr_Format(PyExc_TypeError, "clip takes 6 numbers");
-    if (!numbers(args, 0, 5, n) || !reals(args, 5, 6, &most)) return NULL;
-    for (long seed = 0; seed < n[1]; seed++) {
-        float *gradient = FLOATS(n[0]) + seed * n[2];
-#define CALL(isa) FLOATS(n[3])[seed] = clip_##isa(n[2], gradient, most)
-        DISPATCH(n[4], CALL);
+/* adam(values, gradients, means, squares, norms, seeds, size, level, most, step, correction, beta1, beta2, epsilon):
+ * each seed's gradient is clipped to a norm of `most` and used while it is in the cache; `norms` takes one number a
+ * seed. */
+static PyObject *adam(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    long long n[8];
+    float r[6];
+    if (count != 14) return PyErr_Format(PyExc_TypeError, "adam takes 14 numbers");
+    if (!numbers(args, 0, 8, n) || !reals(args, 8, 14, r)) return NULL;
+    for (long seed = 0, at = 0; seed < n[5]; seed++, at += n[6]) {
+#define CALL(isa) \
+    FLOATS(n[4])[seed] = clip_##isa(n[6], FLOATS(n[1]) + at, r[0]); \
+    adam_##isa(n[6], FLOATS(n[0]) + at, FLOATS(n[1]) + at, FLOATS(n[2]) + at, FLOATS(n[3]) + at, r[1], r[2], r[3], r[4], r[5])
+        DISPATCH(n[7], CALL);
 #undef CALL
     }
     Py_RETURN_NONE;
 }
 
-/* adam(values, gradients, means, squares, count, level, step, correction, beta1, beta2, epsilon) */
-static PyObject *adam(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    long long n[6];
-    float r[5];
-    if (count != 11) return PyErr_Format(PyExc_TypeError, "adam takes 11 numbers");
-    if (!numbers(args, 0, 6, n) || !reals(args, 6, 11, r)) return NULL;
-#define CALL(isa) \
-    adam_##isa(n[4], FLOATS(n[0]), FLOATS(n[1]), FLOATS(n[2]), FLOATS(n[3]), r[0], r[1], r[2], r[3], r[4])
-    DISPATCH(n[5], CALL);
-#undef CALL
-    Py_RETURN_NONE;
-}
-
-/* rmsprop(values, gradients, squares, count, level, step, alpha, epsilon) */
+/* rmsprop(values, gradients, squares, norms, seeds, size, level, most, step, alpha, epsilon): likewise. */
 static PyObject *rmsprop(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    long long n[5];
-    float r[3];
-    if (count != 8) return PyErr_Format(PyExc_TypeError, "rmsprop takes 8 numbers");
-    if (!numbers(args, 0, 5, n) || !reals(args, 5, 8, r)) return NULL;
-#define CALL(isa) rmsprop_##isa(n[3], FLOATS(n[0]), FLOATS(n[1]), FLOATS(n[2]), r[0], r[1], r[2])
-    DISPATCH(n[4], CALL);
+    long long n[7];
+    float r[4];
+    if (count != 11) return PyErr_Format(PyExc_TypeError, "rmsprop takes 11 numbers");
+    if (!numbers(args, 0, 7, n) || !reals(args, 7, 11, r)) return NULL;
+    for (long seed = 0, at = 0; seed < n[4]; seed++, at += n[5]) {
+#define CALL(isa) \
+    FLOATS(n[3])[seed] = clip_##isa(n[5], FLOATS(n[1]) + at, r[0]); \
+    rmsprop_##isa(n[5], FLOATS(n[0]) + at, FLOATS(n[1]) + at, FLOATS(n[2]) + at, r[1], r[2], r[3])
+        DISPATCH(n[6], CALL);
 #undef CALL
+    }
     Py_RETURN_NONE;
 }
 
@@ -252,15 +244,14 @@ static PyObject *gather(PyObject *self, PyObject *const *args, Py_ssize_t count)
 static PyMethodDef methods[] = {
     METHOD(forward, "forward(layers, weights, row, x, seeds, rows, held, level, all)"),
     METHOD(backward, "backward(layers, weights, row, x, seeds, rows, held, gradients, outputs, width, inputs, level)"),
-    METHOD(clip, "clip(gradients, seeds, size, norms, level, most)"),
-    METHOD(adam, "adam(values, gradients, means, squares, count, level, step, correction, beta1, beta2, epsilon)"),
+    METHOD(adam, "adam(values, gradients, means, squares, norms, seeds, size, level, most, step, correction, beta1, beta2, epsilon)"),
     METHOD(gather, "gather(rows, count, (from, to, size), ...)"),
-    METHOD(rmsprop, "rmsprop(values, gradients, squares, count, level, step, alpha, epsilon)"),
+    METHOD(rmsprop, "rmsprop(values, gradients, squares, norms, seeds, size, level, most, step, alpha, epsilon)"),
     {NULL, NULL, 0, NULL},
 };
 
 static int fill(PyObject *module) {
-    return PyModule_AddIntConstant(module, "interface", 1) /* raise it when a function's arguments change */
+    return PyModule_AddIntConstant(module, "interface", 2) /* raise it when a function's arguments change */
            || PyModule_AddIntConstant(module, "best", best()) || PyModule_AddStringConstant(module, "compiler", __VERSION__);
 }
 

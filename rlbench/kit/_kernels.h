@@ -43,7 +43,7 @@ INLINE void NAME(columns)(
 #define TILE(n) NAME(tile)(n, columns, depth, a + i * a_row, a_row, a_column, b, b_row, start, c + i * c_row, c_row)
     long i = 0;
     for (; i + tall <= rows; i += tall) {
-        for (long k = 0; k + 8 <= depth && ahead->from < ahead->to; k += 8, ahead->from += 64)
+        for (long k = 0; k + 4 <= depth && ahead->from < ahead->to; k += 4, ahead->from += 64)
             __builtin_prefetch(ahead->from, 0, 2); /* no more at once than memory delivers during the tile */
         TILE(tall);
     }
@@ -148,14 +148,16 @@ TARGET static void NAME(backward)(
     long layers, const layer_t *layer, const float *weights, float *gradients, const float *x, long seed, long seeds,
     long rows, const float *held, float *gradient, float *other, float *inputs, float *panel, ahead_t ahead) {
     for (long l = 0; l < layers; l++) held += seeds * rows * layer[l].width;
+    ahead_t outputs = {0}; /* those of the next seed, which is the one before; `ahead` is its weights */
     for (long l = layers - 1; l >= 0; l--) {
         const long width = layer[l].width, depth = layer[l].inputs;
         held -= seeds * rows * width;
         const float *given = l ? held - (seeds - seed) * rows * depth : x;
         float *bias = gradients + layer[l].bias;
+        if (l) outputs = (ahead_t){(const char *)(given - (seed > 0) * rows * depth), (const char *)given};
         NAME(deactivate)(layer[l].activation, rows * width, held + seed * rows * width, gradient);
         NAME(product)(depth, rows, width, given, 1, depth, gradient, width, 1, width, NULL,
-                      gradients + layer[l].weight, width, panel, &ahead);
+                      gradients + layer[l].weight, width, panel, &outputs);
         for (long j = 0; j < width; j += WIDTH) {
             floats sum = {0};
             for (long i = 0; i < rows; i++) sum += AT(gradient + i * width + j);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-INTERFACE = 1
+INTERFACE = 2
 """Which version of its functions' arguments this code calls; a build of another source is left alone."""
 
 

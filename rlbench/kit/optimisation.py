@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -16,19 +17,6 @@ from rlbench.kit.parameters import Parameters
 OptimizerName = Literal["adam", "rmsprop"]
 
 
-def clip_gradients(parameters: Parameters, max_norm: float) -> torch.Tensor:
-    """Scale each seed's gradient to a global norm of at most ``max_norm``; give the norms before, ``[S]``."""
-    gradients = parameters.gradients
-    if parameters.compiled:
-        norms = kernels.empty(parameters.seeds)
-        where = (gradients.data_ptr(), parameters.seeds, gradients.stride(0), norms.data_ptr())
-        parameters.compiled.clip(*where, kernels.level(), max_norm)
-        return norms
-    norm = torch.linalg.vector_norm(gradients, dim=-1)  # [R]
-    gradients.mul_((max_norm / (norm + 1e-6)).clamp_(max=1.0).unsqueeze(-1))
-    return norm[: parameters.seeds]
-
-
 class _Optimizer(ABC):
     """What the optimisers share: moments laid out like the parameters, and steps of chosen seeds alone."""
 
@@ -36,28 +24,37 @@ class _Optimizer(ABC):
         self._parameters = parameters
         self._moments = {name: torch.zeros_like(parameters.values) for name in moments}
 
-    def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
-        """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
+    def step(
+        self, learning_rate: float, mask: np.ndarray | None = None, *, max_grad_norm: float = math.inf
+    ) -> torch.Tensor:
+        """Scale each seed's gradient to a global norm of at most ``max_grad_norm``, and apply it.
+
+        Gives the norms before, ``[S]``. Where ``mask [S]`` is False, a seed's numbers stay as they are, to
+        the bit, and its norm means nothing.
+        """
         parameters = self._parameters
+        gradients, seeds = parameters.gradients, parameters.seeds
         if not parameters.compiled:
+            norms = torch.linalg.vector_norm(gradients, dim=-1)  # [R]
+            gradients.mul_((max_grad_norm / (norms + 1e-6)).clamp_(max=1.0).unsqueeze(-1))
             self._step(learning_rate, mask)
-            return
-        size = parameters.values.stride(0)
-        ranges = (
-            [(0, parameters.seeds)] if mask is None else [(int(seed), 1) for seed in np.flatnonzero(mask)]
-        )
-        for first, seeds in ranges:
-            tensors = (parameters.values, parameters.gradients, *self._moments.values())
-            addresses = [tensor[first].data_ptr() for tensor in tensors]
-            self._step_compiled(learning_rate, first, (*addresses, seeds * size, kernels.level()))
+            return norms[:seeds]
+        norms = kernels.empty(seeds)
+        ranges = [(0, seeds)] if mask is None else [(int(seed), 1) for seed in np.flatnonzero(mask)]
+        for first, count in ranges:
+            tensors = (parameters.values, gradients, *self._moments.values(), norms)
+            where = (tensor[first].data_ptr() for tensor in tensors)
+            sizes = (count, parameters.values.stride(0), kernels.level())
+            self._step_compiled(learning_rate, first, (*where, *sizes, max_grad_norm))
+        return norms
 
     @abstractmethod
     def _step(self, learning_rate: float, mask: np.ndarray | None) -> None:
-        """Step by torch."""
+        """Step by torch, the gradients clipped."""
 
     @abstractmethod
-    def _step_compiled(self, learning_rate: float, first: int, where: tuple[int, ...]) -> None:
-        """Step by compiled code for the seeds from ``first`` on that ``where`` tells it."""
+    def _step_compiled(self, learning_rate: float, first: int, where: tuple[float, ...]) -> None:
+        """Clip and step by compiled code for the seeds from ``first`` on that ``where`` tells it."""
 
     def _chosen(self, mask: np.ndarray) -> torch.Tensor:
         rows = np.zeros((self._parameters.rows, 1), dtype=bool)
@@ -86,12 +83,14 @@ class Adam(_Optimizer):
         self._count = np.zeros(parameters.seeds, dtype=np.int64)
         self._steps = torch.zeros((), device=parameters.device)  # what torch counts them in
 
-    def step(self, learning_rate: float, mask: np.ndarray | None = None) -> None:
-        """Apply the gradients; where ``mask [S]`` is False, a seed's numbers stay as they are, to the bit."""
+    def step(
+        self, learning_rate: float, mask: np.ndarray | None = None, *, max_grad_norm: float = math.inf
+    ) -> torch.Tensor:
+        """See :meth:`_Optimizer.step`."""
         self._count += 1 if mask is None else mask
-        super().step(learning_rate, mask)
+        return super().step(learning_rate, mask, max_grad_norm=max_grad_norm)
 
-    def _step_compiled(self, learning_rate: float, first: int, where: tuple[int, ...]) -> None:
+    def _step_compiled(self, learning_rate: float, first: int, where: tuple[float, ...]) -> None:
         (beta1, beta2), count = self._betas, int(self._count[first])  # without a mask the same for all
         step, correction = learning_rate / (1.0 - beta1**count), (1.0 - beta2**count) ** -0.5
         self._parameters.compiled.adam(*where, step, correction, beta1, beta2, self._eps)
@@ -149,7 +148,7 @@ class RMSprop(_Optimizer):
         super().__init__(parameters, ("square",))
         self._alpha, self._eps = alpha, eps
 
-    def _step_compiled(self, learning_rate: float, first: int, where: tuple[int, ...]) -> None:
+    def _step_compiled(self, learning_rate: float, first: int, where: tuple[float, ...]) -> None:
         self._parameters.compiled.rmsprop(*where, learning_rate, self._alpha, self._eps)
 
     def _step(self, learning_rate: float, mask: np.ndarray | None) -> None:
