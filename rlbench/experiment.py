@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import html
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlbench.api import MetricSpec, PluginError, UsageError, resolve
 from rlbench.results.frames import Frames
+from rlbench.results.rows import json_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +130,24 @@ class Results:
 
         return summarise(self._trials_by(metric))
 
+    @cached_property
+    def normalised(self) -> pd.Series:
+        """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
+        from rlbench.analysis.references import normalise
+
+        return normalise(self.trials, {trial.hash: trial.document for trial in self._frames.stored})
+
+    def aggregates(self) -> pd.DataFrame:
+        """Summarise normalised scores over environments: interquartile mean, mean, median, optimality gap.
+
+        Columns as in ``analysis.aggregates.summarise_suite``; solvers are left out. Empty with fewer than two
+        environments that have references.
+        """
+        from rlbench.analysis.aggregates import summarise_suite
+
+        learners = self.trials["kind"] != "solver"
+        return summarise_suite(self.trials.assign(normalised=self.normalised)[learners])
+
     def curves(self) -> pd.DataFrame:
         """Learning curves: ``algorithm, env, step, mean, low, high, n, of``."""
         from rlbench.analysis.curves import mean_curves
@@ -183,8 +201,8 @@ class Results:
             "schema_version": DOCUMENT_SCHEMA,
             "results": str(self.path),
             "report": None if report is None else str(report),
-            "trials": _records(self.trials[trials]),
-            "scores": _records(self.scores()[scores]),
+            "trials": json_rows(self.trials[trials]),
+            "scores": json_rows(self.scores()[scores]),
             "unsupported": self.unsupported,
         }
 
@@ -378,16 +396,3 @@ def _guarded(spec: MetricSpec, owner: str) -> Callable[[Any], float]:
             ) from error
 
     return compute
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Give rows as JSON takes them: whatever is missing or not finite is ``None``."""
-    import pandas as pd
-
-    def plain(value: Any) -> Any:
-        if pd.isna(value):
-            return None
-        value = value.item() if hasattr(value, "item") else value
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return [{str(key): plain(value) for key, value in row.items()} for row in frame.to_dict("records")]

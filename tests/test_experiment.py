@@ -54,6 +54,22 @@ def test_comparisons_leave_solvers_out(tmp_path):
     assert set(compared["first"]) | set(compared["second"]) == {"q", "sarsa"}
 
 
+def test_aggregates_are_of_normalised_scores_over_all_environments_with_a_reference(tmp_path):
+    envs = ("CartPole-v1", "Acrobot-v1", "Unheard-v0")
+    write_results(tmp_path, envs=envs, statuses={("dqn", "Acrobot-v1", 0): "failed"})
+    results = rlbench.load(tmp_path)
+    trials = results.trials.assign(normalised=results.normalised)
+    assert trials.loc[trials["env"] == "Unheard-v0", "normalised"].isna().all()
+    cartpole = trials[trials["env"] == "CartPole-v1"]
+    assert cartpole["normalised"].tolist() == ((cartpole["score"] - 22.2) / (500 - 22.2)).tolist()
+    table = results.aggregates().set_index(["algorithm", "statistic"])
+    mine = trials[(trials["algorithm"] == "a2c") & trials["normalised"].notna()]
+    assert table.loc[("a2c", "mean"), "value"] == pytest.approx(mine["normalised"].mean())
+    assert table.loc[("dqn", "iqm"), ["environments", "n", "of"]].tolist() == [2, 9, 10]
+    assert (table["low"] < table["value"]).all()
+    assert (table["value"] < table["high"]).all()
+
+
 def test_learners_of_different_budgets_are_not_compared(tmp_path):
     store = write_results(tmp_path, algorithms=("a2c", "q"))
     for seed in range(5):

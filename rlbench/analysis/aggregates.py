@@ -1,0 +1,197 @@
+"""Scores of many environments in one number, with intervals: what rliable computes, in vectorised numpy.
+
+Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS 2021. Scores
+are normalised: 0 is a random policy, 1 the reference. Environments count alike, however many runs they have;
+with as many runs everywhere each number is rliable's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+_AT_ONCE = 2**22  # numbers that are held at a time
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs of one algorithm, environment after environment: ``values [..., N]``, ``sizes [m]``."""
+
+    values: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, scores: Sequence[np.ndarray]) -> Runs:
+        """Take the scores ``[n]`` of every environment; raises ``ValueError`` where there are none."""
+        if not scores or not all(len(one) for one in scores):
+            raise ValueError("every environment needs a score, and there must be one")
+        return cls(np.concatenate(scores).astype(float), np.array([len(one) for one in scores]))
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where each environment's runs begin, ``[m]``."""
+        return np.cumsum(self.sizes) - self.sizes
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """What each run counts, ``[N]``; their sum is 1."""
+        return np.repeat(1 / (len(self.sizes) * self.sizes), self.sizes)
+
+    def averaged(self, values: np.ndarray) -> np.ndarray:
+        """Give the mean over environments of the mean over runs of ``[..., N]``."""
+        if (self.sizes == self.sizes[0]).all():
+            return values.mean(axis=-1)
+        return values @ self.weights
+
+    def by_environment(self) -> np.ndarray:
+        """Give each environment's mean, ``[..., m]``."""
+        return np.add.reduceat(self.values, self.starts, axis=-1) / self.sizes
+
+    def resampled(self, rng: np.random.Generator, resamples: int) -> Runs:
+        """Draw as many runs of every environment with replacement: ``values [R, N]``."""
+        draws = rng.random((resamples, len(self.values)))
+        rows = (draws * np.repeat(self.sizes, self.sizes)).astype(np.intp) + np.repeat(
+            self.starts, self.sizes
+        )
+        return Runs(self.values[rows], self.sizes)
+
+
+Statistic = Callable[[Runs], np.ndarray]
+"""``values [..., N]`` to ``[...]`` or, for a profile, ``[..., k]``."""
+
+
+def mean(runs: Runs) -> np.ndarray:
+    """Give the mean over environments of the mean over runs (Agarwal et al., section 4)."""
+    return runs.averaged(runs.values)
+
+
+def median(runs: Runs) -> np.ndarray:
+    """Give the median over environments of the mean over runs: half of the environments do not move it."""
+    return np.asarray(np.median(runs.by_environment(), axis=-1))
+
+
+def iqm(runs: Runs) -> np.ndarray:
+    """Give the interquartile mean: of all runs without the lowest and the highest quarter (section 4.3).
+
+    Of N runs that count alike, ``floor(N / 4)`` go on either side, as in ``scipy.stats.trim_mean``; of others
+    as many as make up that share of the weight, the last of them in part.
+    """
+    total = runs.values.shape[-1]
+    cut = total // 4
+    if (runs.sizes == runs.sizes[0]).all():
+        if cut == 0:
+            return runs.values.mean(axis=-1)
+        ordered = np.partition(runs.values, (cut, total - cut - 1), axis=-1)
+        return ordered[..., cut : total - cut].mean(axis=-1)
+    order = np.argsort(runs.values, axis=-1)
+    weights, share = runs.weights[order], cut / total
+    until = np.cumsum(weights, axis=-1)
+    kept = np.clip(np.minimum(until, 1 - share) - np.maximum(until - weights, share), 0, None)
+    return (np.take_along_axis(runs.values, order, -1) * kept).sum(axis=-1) / kept.sum(axis=-1)
+
+
+def optimality_gap(runs: Runs) -> np.ndarray:
+    """Give by how much runs fall short of 1 on average; what exceeds it does not make up for the rest."""
+    return 1.0 - runs.averaged(np.minimum(runs.values, 1.0))
+
+
+def profile(thresholds: np.ndarray) -> Statistic:
+    """Give the performance profile: the share of runs above each of ``thresholds [k]`` (section 4.2)."""
+
+    def share(runs: Runs) -> np.ndarray:
+        return np.stack([runs.averaged((runs.values > one).astype(float)) for one in thresholds], axis=-1)
+
+    return share
+
+
+def probability_of_improvement(first: Runs, second: Runs) -> np.ndarray:
+    """Give P(first > second) for a run of each on an environment drawn at random, ties counted half.
+
+    ``values [..., N]`` and ``[..., K]`` of the same environments give ``[...]``: the Mann-Whitney statistic,
+    averaged over environments (section 4.3).
+    """
+    shares = [
+        np.sign(one[..., :, None] - other[..., None, :]).mean(axis=(-2, -1))
+        for one, other in zip(_split(first), _split(second), strict=True)
+    ]
+    return np.asarray(0.5 + 0.5 * np.mean(shares, axis=0))
+
+
+def _split(runs: Runs) -> list[np.ndarray]:
+    return np.split(runs.values, runs.starts[1:], axis=-1)
+
+
+def bootstrap(
+    statistic: Callable[..., np.ndarray],
+    *samples: Runs,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the ends of the stratified percentile bootstrap interval of ``statistic(*samples)``.
+
+    Runs are drawn with replacement within each environment, independently for each sample (section 4.1;
+    Efron and Tibshirani 1993, section 13.3).
+    """
+    rng = np.random.default_rng(seed)
+    found = np.concatenate(
+        [
+            statistic(*(sample.resampled(rng, count) for sample in samples))
+            for count in _portions(resamples, sum(sample.values.shape[-1] for sample in samples))
+        ]
+    )
+    low, high = np.percentile(found, [50 * (1 - level), 50 * (1 + level)], axis=0)
+    return low, high
+
+
+def _portions(resamples: int, size: int) -> Iterator[int]:
+    most = max(1, _AT_ONCE // size)
+    for start in range(0, resamples, most):
+        yield min(most, resamples - start)
+
+
+STATISTICS: dict[str, Statistic] = {
+    "iqm": iqm, "mean": mean, "median": median, "optimality_gap": optimality_gap,
+}  # fmt: skip
+
+
+def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
+    """Give each algorithm's statistics over all environments that have normalised scores.
+
+    ``trials`` has ``algorithm, env, normalised``. Columns: ``algorithm, statistic, value, low, high`` (95 %,
+    stratified bootstrap), ``environments`` of the suite, ``n`` trials with a score of ``of``, ``lacks``: the
+    environments on which an algorithm has no score, and hence no value. The suite is the same for all, so
+    that an algorithm more changes nobody's numbers. Empty with fewer than two environments.
+    """
+    known = trials[np.isfinite(trials["normalised"].to_numpy(float))]
+    suite = sorted(known["env"].unique())
+    rows = []
+    for algorithm, mine in trials[trials["env"].isin(suite)].groupby("algorithm", sort=True):
+        scores = [mine.loc[mine["env"] == env, "normalised"].dropna().to_numpy(float) for env in suite]
+        lacks = [env for env, values in zip(suite, scores, strict=True) if not len(values)]
+        for name, statistic in STATISTICS.items():
+            value, low, high = np.full(3, np.nan)
+            if not lacks:
+                runs = Runs.of(scores)
+                value, (low, high) = statistic(runs), bootstrap(statistic, runs)
+            rows.append(
+                {
+                    "algorithm": algorithm,
+                    "statistic": name,
+                    "value": float(value),
+                    "low": float(low),
+                    "high": float(high),
+                    "environments": len(suite),
+                    "n": sum(map(len, scores)),
+                    "of": len(mine),
+                    "lacks": ", ".join(lacks),
+                }
+            )
+    columns = ["algorithm", "statistic", "value", "low", "high", "environments", "n", "of", "lacks"]
+    return pd.DataFrame(rows if len(suite) > 1 else [], columns=columns)
