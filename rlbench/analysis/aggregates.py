@@ -1,8 +1,8 @@
-"""Scores of many environments in one number, with intervals: what rliable computes, in vectorised numpy.
+"""Scores of many environments in one number, with intervals, in vectorised numpy.
 
 Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS 2021. Scores
 are normalised: 0 is a random policy, 1 the reference. Environments count alike, however many runs they have;
-with as many runs everywhere each number is rliable's.
+with as many runs everywhere each number is by that paper's definition.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-LEVEL = 0.95
+from rlbench.analysis.intervals import LEVEL
+
 RESAMPLES = 10_000
 _AT_ONCE = 2**22  # numbers that are held at a time
 
@@ -43,11 +44,14 @@ class Runs:
         """What each run counts, ``[N]``; their sum is 1."""
         return np.repeat(1 / (len(self.sizes) * self.sizes), self.sizes)
 
+    @cached_property
+    def even(self) -> bool:
+        """Whether every environment has as many runs."""
+        return bool((self.sizes == self.sizes[0]).all())
+
     def averaged(self, values: np.ndarray) -> np.ndarray:
         """Give the mean over environments of the mean over runs of ``[..., N]``."""
-        if (self.sizes == self.sizes[0]).all():
-            return values.mean(axis=-1)
-        return values @ self.weights
+        return np.asarray(values.mean(axis=-1) if self.even else values @ self.weights)
 
     def by_environment(self) -> np.ndarray:
         """Give each environment's mean, ``[..., m]``."""
@@ -84,7 +88,7 @@ def iqm(runs: Runs) -> np.ndarray:
     """
     total = runs.values.shape[-1]
     cut = total // 4
-    if (runs.sizes == runs.sizes[0]).all():
+    if runs.even:
         if cut == 0:
             return runs.values.mean(axis=-1)
         ordered = np.partition(runs.values, (cut, total - cut - 1), axis=-1)
@@ -161,6 +165,11 @@ STATISTICS: dict[str, Statistic] = {
 }  # fmt: skip
 
 
+def _every_statistic(runs: Runs) -> np.ndarray:
+    """Give all of ``STATISTICS``, ``[..., 4]``: each resample serves them all."""
+    return np.stack([statistic(runs) for statistic in STATISTICS.values()], axis=-1)
+
+
 def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
     """Give each algorithm's statistics over all environments that have normalised scores.
 
@@ -175,11 +184,11 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
     for algorithm, mine in trials[trials["env"].isin(suite)].groupby("algorithm", sort=True):
         scores = [mine.loc[mine["env"] == env, "normalised"].dropna().to_numpy(float) for env in suite]
         lacks = [env for env, values in zip(suite, scores, strict=True) if not len(values)]
-        for name, statistic in STATISTICS.items():
-            value, low, high = np.full(3, np.nan)
-            if not lacks:
-                runs = Runs.of(scores)
-                value, (low, high) = statistic(runs), bootstrap(statistic, runs)
+        values = lows = highs = np.full(len(STATISTICS), np.nan)
+        if not lacks:
+            runs = Runs.of(scores)
+            values, (lows, highs) = _every_statistic(runs), bootstrap(_every_statistic, runs)
+        for name, value, low, high in zip(STATISTICS, values, lows, highs, strict=True):
             rows.append(
                 {
                     "algorithm": algorithm,
