@@ -23,7 +23,7 @@ def command(context: click.Context, folder: str | None, out: str | None, as_json
     Without a folder, the newest one in results/ is taken. What is running can be reported, too.
     """
     from rlbench.cli.tables import print_outcome
-    from rlbench.experiment import Results
+    from rlbench.loaded import Results
     from rlbench.plugins import load_catalogue
 
     path = Path(folder) if folder else newest(RESULTS)

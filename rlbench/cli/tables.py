@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from rlbench.experiment import Results
+    from rlbench.loaded import Results
 
 
 def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import rlbench
 from rlbench.api import UsageError
-from rlbench.experiment import Results
+from rlbench.loaded import Results
 from rlbench.running.seeding import Streams
 
 SEEDS = (0, 1, 2)

@@ -6,7 +6,7 @@ import pytest
 from synthetic import write_results
 
 import rlbench
-from rlbench.experiment import Results
+from rlbench.loaded import Results
 
 STATUSES = {("dqn", "CartPole-v1", 1): "failed", ("dqn", "CartPole-v1", 2): "diverged"}
 UNSUPPORTED = [{"algorithm": "value-iteration", "env": "CartPole-v1", "reason": "needs a <model>"}]
