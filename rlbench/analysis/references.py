@@ -1,59 +1,72 @@
-"""Scores on a common scale: 0 is a random policy, 1 a reference, from a frozen table."""
+"""Scores on a common scale: 0 is a random policy, 1 a reference, from a frozen table and from plugins."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+from rlbench.api import ReferenceSpec
+from rlbench.yardsticks import problems_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rlbench.plugins import Catalogue, Entry
 
 
-@dataclass(frozen=True)
-class Reference:
-    """What an environment's returns are normalised between, under a time limit, and where that comes from."""
-
-    random: float
-    reference: float
-    max_episode_steps: int
-    source: str
-
-    def normalise(self, score: float) -> float:
-        """Give ``(score - random) / (reference - random)``: 0 for a random policy, 1 for the reference."""
-        return (score - self.random) / (self.reference - self.random)
-
-
-def references() -> dict[str, Reference]:
-    """Read the table: environment id to reference."""
+def references() -> dict[str, ReferenceSpec]:
+    """Read rlbench's own table: environment id to reference."""
     with Path(__file__).with_name("references.toml").open("rb") as file:
-        table = tomllib.load(file)["environments"]
-    return {env: Reference(**entry) for env, entry in table.items()}
+        document = tomllib.load(file)
+    return {
+        env: ReferenceSpec(env=env, version=document["version"], **entry)
+        for env, entry in document["environments"].items()
+    }
 
 
-def reference_for(trial: Mapping[str, Any], table: Mapping[str, Reference]) -> Reference | None:
-    """Give the reference of a trial's environment, from its identity as in ``trial.json``; or ``None``.
+def reference_for(trial: Mapping[str, Any], catalogue: Catalogue) -> Entry[ReferenceSpec] | None:
+    """Give the reference of a trial's problem, from its identity as in ``trial.json``; or ``None``.
 
-    A backend's prefix does not matter; arguments or another time limit make another problem, which has none.
+    Raises ``PluginError`` where two plugins claim it.
     """
-    env = str(trial.get("env", ""))
-    found = table.get(env) or table.get(env.rpartition(":")[2])
-    if found is None or trial.get("env_kwargs") or trial.get("max_episode_steps") != found.max_episode_steps:
-        return None
-    return found
+    for problem in problems_of(trial):
+        if problem in catalogue.claims["rlbench_references"]:
+            return catalogue.reference(problem)
+    return None
 
 
-def normalise(trials: pd.DataFrame, documents: Mapping[str, Mapping[str, Any]]) -> pd.Series:
-    """Give the normalised ``score`` of each trial, NaN where its environment has no reference.
+def normalise(
+    trials: pd.DataFrame, documents: Mapping[str, Mapping[str, Any]], catalogue: Catalogue
+) -> pd.Series:
+    """Give the normalised ``score`` of each trial, NaN where its problem has no reference.
 
     ``documents`` holds the trials' identities by their ``hash``.
     """
-    table = references()
-    found = [reference_for(documents[digest], table) for digest in trials["hash"]]
+    import pandas as pd
+
+    found = [reference_for(documents[digest], catalogue) for digest in trials["hash"]]
     values = [
-        np.nan if one is None else one.normalise(score)
+        np.nan if one is None else one.spec.normalise(score)
         for one, score in zip(found, trials["score"], strict=True)
     ]
     return pd.Series(values, index=trials.index, name="normalised", dtype="float64")
+
+
+def references_of(problems: Iterable[tuple[str, Mapping[str, Any]]], catalogue: Catalogue) -> pd.DataFrame:
+    """Tabulate the references of problems, given as a name for each and the identity of a trial.
+
+    Columns: ``env, random, reference, max_episode_steps, source, version, plugin``.
+    """
+    import pandas as pd
+
+    columns = ["random", "reference", "max_episode_steps", "source", "version"]
+    rows = [
+        (env, *(getattr(entry.spec, column) for column in columns), entry.plugin.distribution)
+        for env, trial in problems
+        if (entry := reference_for(trial, catalogue)) is not None
+    ]
+    return pd.DataFrame(rows, columns=["env", *columns, "plugin"])

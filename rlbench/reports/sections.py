@@ -67,9 +67,18 @@ def scores(results: Any) -> Section | None:
             drawn[str(env)] = figures.score_points(str(env), rows, here, looks)
     several = table.loc[table["n"] > 1, "weak"]
     reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
-    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
+    next_run = results.predictions()
+    html = fragment(
+        "scores.html",
+        groups=groups,
+        looks=looks,
+        reasons=reasons,
+        exact=_exact(results),
+        next_run={(row.algorithm, row.env): row for row in next_run.itertuples()},
+    )
     tables = {
         "scores": table,
+        "predictions": next_run,
         "trials": trials.drop(columns=["wall_seconds", "steps_per_second", "attempts", "hash"]),
     }
     return Section(html, figures=drawn, tables=tables)

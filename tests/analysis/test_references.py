@@ -1,4 +1,4 @@
-"""The frozen table of what scores are normalised between."""
+"""The frozen table of what scores are normalised between, and what plugins add to it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 
 from rlbench.analysis.references import reference_for, references
+from rlbench.api import PluginError, ReferenceSpec
 from rlbench.environments.mdp import MDP
+from rlbench.plugins import load_catalogue
 
 EXACT = [env for env, entry in references().items() if entry.source == "exact"]
+PLUGIN = """
+    from rlbench.api import ReferenceSpec
+    from rlbench.hookspecs import hookimpl
+
+    @hookimpl
+    def rlbench_references():
+        yield ReferenceSpec("{env}", random=0.0, reference=1.0, max_episode_steps={limit}, source="{source}")
+"""
 
 
 @pytest.mark.parametrize("env", EXACT)
@@ -38,4 +48,71 @@ def test_a_random_policy_is_0_and_the_reference_1():
     ],
 )
 def test_only_the_problem_that_was_measured_has_a_reference(trial, known):
-    assert (reference_for(trial, references()) is not None) == known
+    assert (reference_for(trial, load_catalogue(external=False)) is not None) == known
+
+
+def install(distribution, name, env="Corridor-v0", limit=100, source="mine"):
+    text = PLUGIN.format(env=env, limit=limit, source=source)
+    distribution(f"rlbench-{name}", {name: f"{name}_plugin"}, {f"{name}_plugin.py": text})
+
+
+def test_a_plugin_adds_a_problem_and_can_name_arguments(distribution):
+    text = """
+        from rlbench.api import ReferenceSpec
+        from rlbench.hookspecs import hookimpl
+
+        @hookimpl
+        def rlbench_references():
+            yield ReferenceSpec(
+                "FrozenLake-v1", random=0.01, reference=1.0, max_episode_steps=100, source="by hand",
+                env_kwargs={"map_name": "4x4", "is_slippery": False},
+            )
+    """
+    distribution("rlbench-dry", {"dry": "dry_plugin"}, {"dry_plugin.py": text})
+    trial = {"env": "FrozenLake-v1", "max_episode_steps": 100}
+    catalogue = load_catalogue()
+    dry = reference_for({**trial, "env_kwargs": {"is_slippery": False, "map_name": "4x4"}}, catalogue)
+    assert dry is not None
+    assert (dry.spec.reference, dry.plugin.distribution) == (1.0, "rlbench-dry")
+    slippery = reference_for(trial, catalogue)
+    assert slippery is not None
+    assert slippery.spec == references()["FrozenLake-v1"]
+
+
+def test_an_entry_for_one_backend_comes_before_that_for_all(distribution):
+    install(distribution, "fast", env="fast:CartPole-v1", limit=500)
+    catalogue = load_catalogue()
+    fast = reference_for({"env": "fast:CartPole-v1", "max_episode_steps": 500}, catalogue)
+    assert fast is not None
+    assert fast.plugin.distribution == "rlbench-fast"
+    other = reference_for({"env": "async:CartPole-v1", "max_episode_steps": 500}, catalogue)
+    assert other is not None
+    assert other.plugin.distribution == "rlbench"
+
+
+def test_a_plugin_cannot_change_a_number_of_rlbench(distribution):
+    install(distribution, "mine", env="CartPole-v1", limit=500)
+    catalogue = load_catalogue()
+    entry = reference_for({"env": "CartPole-v1", "max_episode_steps": 500}, catalogue)
+    assert entry is not None
+    assert entry.spec == references()["CartPole-v1"]
+    assert not catalogue.conflicts
+    (((hook, name), plugins),) = catalogue.overruled.items()
+    assert (hook, name) == ("rlbench_references", "CartPole-v1 [max_episode_steps=500]")
+    assert [plugin.distribution for plugin in plugins] == ["rlbench-mine"]
+
+
+def test_of_two_plugins_for_one_problem_neither_counts_and_both_are_named(distribution):
+    install(distribution, "alpha", source="alpha")
+    install(distribution, "beta", source="beta")
+    catalogue = load_catalogue()
+    name = "Corridor-v0 [max_episode_steps=100]"
+    assert name not in catalogue.references
+    with pytest.raises(PluginError, match=r"rlbench-alpha.* and rlbench-beta"):
+        reference_for({"env": "Corridor-v0", "max_episode_steps": 100}, catalogue)
+
+
+@pytest.mark.parametrize("ends", [(1.0, 1.0), (0.0, float("nan")), (float("-inf"), 1.0)])
+def test_numbers_that_give_no_scale_are_refused(ends):
+    with pytest.raises(ValueError, match="two different finite numbers"):
+        ReferenceSpec("E", *ends, max_episode_steps=10, source="wrong")
