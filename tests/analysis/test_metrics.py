@@ -6,7 +6,9 @@ import math
 
 import pandas as pd
 import pytest
+from synthetic import identity, write_results, write_trial
 
+import rlbench
 from rlbench.analysis.metrics import area_under_curve, final, steps_to_threshold, threshold_reached
 from rlbench.api import ReferenceSpec, ScoreContext
 from rlbench.plugins import load_catalogue
@@ -96,3 +98,41 @@ def test_the_metrics_come_through_the_hook():
     catalogue = load_catalogue(external=False)
     better = {name: entry.spec.higher_is_better for name, entry in catalogue.metrics.items()}
     assert better == {"final": True, "auc": True, "steps-to-threshold": False, "threshold-reached": True}
+
+
+def test_results_give_steps_to_threshold_to_learners_with_a_reference(tmp_path):
+    store = write_results(tmp_path, seeds=3)
+    write_trial(store, identity("a2c", "Unheard-v0"))
+    results = rlbench.load(tmp_path)
+    table = results.scores("steps-to-threshold").set_index(["algorithm", "env"])
+    assert table.loc[("a2c", "Unheard-v0"), ["n", "of"]].tolist() == [0, 1]
+    assert table.loc[("dqn", "CartPole-v1"), "mean"] == 50_000  # its synthetic curve ends at 402
+    assert results.scores("threshold-reached")["mean"].tolist() == pytest.approx(
+        [1, math.nan, 0], nan_ok=True
+    )
+    (pair,) = results.comparisons("steps-to-threshold").to_dict("records")
+    assert (pair["first"], pair["superiority"]) == ("a2c", 1.0)
+    assert pair["difference"] < 0
+
+
+def test_a_metric_of_a_plugin_can_ask_for_the_trial_and_its_reference(tmp_path, distribution):
+    text = """
+        from rlbench.api import MetricSpec
+        from rlbench.hookspecs import hookimpl
+
+        def normalised_best(evaluations, context):
+            best = evaluations["episode_return"].max() + context.trial["seed"]
+            return context.reference.normalise(best)
+
+        @hookimpl
+        def rlbench_metrics():
+            yield MetricSpec("normalised-best", normalised_best, needs_context=True)
+            yield MetricSpec("episodes", len)
+    """
+    distribution("rlbench-mine", {"mine": "mine_metrics"}, {"mine_metrics.py": text})
+    write_results(tmp_path / "run", algorithms=("dqn",), seeds=2)
+    results = rlbench.load(tmp_path / "run")
+    best = results.evaluations.groupby("seed")["episode_return"].max()
+    expected = (best + best.index - 22.2) / (500 - 22.2)
+    assert results.scores("normalised-best")["mean"].tolist() == pytest.approx([expected.mean()])
+    assert results.scores("episodes")["mean"].tolist() == [100]
