@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlbench.api import MetricSpec, PluginError, ScoreContext, UsageError, resolve
+from rlbench.api import MetricSpec, PluginError, ReferenceSpec, ScoreContext, UsageError, resolve
 from rlbench.results.frames import Frames
 from rlbench.results.rows import json_rows
 
@@ -130,13 +130,27 @@ class Results:
         """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
         from rlbench.analysis.references import normalise
 
-        return normalise(self.trials, self._identities, self.catalogue)
+        return normalise(self.trials, self.identities, self._references)
 
-    def references(self) -> pd.DataFrame:
-        """What scores are normalised between: ``env, random, reference, max_episode_steps, source, ...``."""
+    @cached_property
+    def identities(self) -> dict[str, dict[str, Any]]:
+        """Each trial's identity as in ``trial.json``, by its hash; empty where that is damaged."""
+        return {trial.hash: trial.document for trial in self._frames.stored}
+
+    @cached_property
+    def _references(self) -> dict[str, ReferenceSpec]:
         from rlbench.analysis.references import references_of
 
-        return references_of(self._problems, self.catalogue)
+        return references_of(self.identities.values(), self.catalogue)
+
+    def references(self) -> pd.DataFrame:
+        """What scores are normalised between: one row an environment that has a reference.
+
+        Columns: ``env, random, reference, max_episode_steps, source, version, plugin``.
+        """
+        from rlbench.analysis.references import tabulate
+
+        return tabulate(self._problems, self.catalogue)
 
     def baselines(self) -> pd.DataFrame:
         """What others published for these environments, each with its protocol, seeds and steps.
@@ -247,11 +261,6 @@ class Results:
         return self._scored[metric]
 
     @cached_property
-    def _identities(self) -> dict[str, dict[str, Any]]:
-        """Each trial's identity as in ``trial.json``, by its hash; empty where that is damaged."""
-        return {trial.hash: trial.document for trial in self._frames.stored}
-
-    @cached_property
     def _problems(self) -> list[tuple[str, dict[str, Any]]]:
         """Each environment as these results call it, with the identity of one of its trials."""
         whole = (trial for trial in self._frames.stored if trial.document)
@@ -261,10 +270,9 @@ class Results:
     def _contexts(self) -> dict[str, ScoreContext]:
         from rlbench.analysis.references import reference_for
 
-        found = {digest: reference_for(trial, self.catalogue) for digest, trial in self._identities.items()}
         return {
-            digest: ScoreContext(trial=self._identities[digest], reference=entry.spec if entry else None)
-            for digest, entry in found.items()
+            digest: ScoreContext(trial=trial, reference=reference_for(trial, self._references))
+            for digest, trial in self.identities.items()
         }
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from rlbench import api, hookspecs
 from rlbench.analysis.baselines import baselines_of
-from rlbench.analysis.references import reference_for
+from rlbench.analysis.references import reference_for, references_of
 from rlbench.plugins import EXTENSIONS, load_catalogue
 
 NAMES = {
@@ -85,9 +85,9 @@ def test_the_section_counts_trials(catalogue):
 
 def test_the_reference_gives_its_problem_a_scale(catalogue):
     trial = {"env": "Corridor-v0", "max_episode_steps": 100}
-    entry = reference_for(trial, catalogue)
+    entry = reference_for(trial, references_of([trial], catalogue))
     assert entry is not None
-    assert [entry.spec.normalise(score) for score in (-50.0, -7.0)] == [0.0, 1.0]
+    assert [entry.normalise(score) for score in (-50.0, -7.0)] == [0.0, 1.0]
 
 
 def test_the_published_figure_belongs_to_its_problem(catalogue):

@@ -15,32 +15,41 @@ from rlbench.yardsticks import problems_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rlbench.plugins import Catalogue, Entry
+    from rlbench.plugins import Catalogue
 
 
 def references() -> dict[str, ReferenceSpec]:
-    """Read rlbench's own table: environment id to reference."""
+    """Read rlbench's own table: problem to reference."""
     with Path(__file__).with_name("references.toml").open("rb") as file:
-        document = tomllib.load(file)
-    return {
-        env: ReferenceSpec(env=env, version=document["version"], **entry)
-        for env, entry in document["environments"].items()
-    }
+        table = tomllib.load(file)
+    entries = [
+        ReferenceSpec(env=env, version=table["version"], **entry)
+        for env, entry in table["environments"].items()
+    ]
+    return {entry.name: entry for entry in entries}
 
 
-def reference_for(trial: Mapping[str, Any], catalogue: Catalogue) -> Entry[ReferenceSpec] | None:
+def references_of(trials: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> dict[str, ReferenceSpec]:
+    """Give the references of these trials' problems, by problem, from rlbench's table and from plugins.
+
+    ``trials`` are identities as in ``trial.json``. Raises ``PluginError`` where two plugins claim a problem.
+    """
+    claimed = catalogue.claims["rlbench_references"]
+    problems = dict.fromkeys(problem for trial in trials for problem in problems_of(trial))
+    return {problem: catalogue.reference(problem).spec for problem in problems if problem in claimed}
+
+
+def reference_for(trial: Mapping[str, Any], table: Mapping[str, ReferenceSpec]) -> ReferenceSpec | None:
     """Give the reference of a trial's problem, from its identity as in ``trial.json``; or ``None``.
 
-    Raises ``PluginError`` where two plugins claim it.
+    A backend's prefix matters only where the table has an entry for it; arguments or another time limit make
+    another problem.
     """
-    for problem in problems_of(trial):
-        if problem in catalogue.claims["rlbench_references"]:
-            return catalogue.reference(problem)
-    return None
+    return next((table[problem] for problem in problems_of(trial) if problem in table), None)
 
 
 def normalise(
-    trials: pd.DataFrame, documents: Mapping[str, Mapping[str, Any]], catalogue: Catalogue
+    trials: pd.DataFrame, documents: Mapping[str, Mapping[str, Any]], table: Mapping[str, ReferenceSpec]
 ) -> pd.Series:
     """Give the normalised ``score`` of each trial, NaN where its problem has no reference.
 
@@ -48,15 +57,15 @@ def normalise(
     """
     import pandas as pd
 
-    found = [reference_for(documents[digest], catalogue) for digest in trials["hash"]]
+    found = [reference_for(documents[digest], table) for digest in trials["hash"]]
     values = [
-        np.nan if one is None else one.spec.normalise(score)
+        np.nan if one is None else one.normalise(score)
         for one, score in zip(found, trials["score"], strict=True)
     ]
     return pd.Series(values, index=trials.index, name="normalised", dtype="float64")
 
 
-def references_of(problems: Iterable[tuple[str, Mapping[str, Any]]], catalogue: Catalogue) -> pd.DataFrame:
+def tabulate(problems: Iterable[tuple[str, Mapping[str, Any]]], catalogue: Catalogue) -> pd.DataFrame:
     """Tabulate the references of problems, given as a name for each and the identity of a trial.
 
     Columns: ``env, random, reference, max_episode_steps, source, version, plugin``.
@@ -64,9 +73,9 @@ def references_of(problems: Iterable[tuple[str, Mapping[str, Any]]], catalogue: 
     import pandas as pd
 
     columns = ["random", "reference", "max_episode_steps", "source", "version"]
-    rows = [
-        (env, *(getattr(entry.spec, column) for column in columns), entry.plugin.distribution)
-        for env, trial in problems
-        if (entry := reference_for(trial, catalogue)) is not None
-    ]
+    rows = []
+    for env, trial in problems:
+        if spec := reference_for(trial, references_of([trial], catalogue)):
+            plugin = catalogue.reference(spec.name).plugin.distribution
+            rows.append((env, *(getattr(spec, column) for column in columns), plugin))
     return pd.DataFrame(rows, columns=["env", *columns, "plugin"])

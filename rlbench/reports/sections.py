@@ -58,8 +58,10 @@ def scores(results: Any) -> Section | None:
     table, trials, looks = results.scores(), results.trials, looks_of(results)
     if table.empty:
         return None
+    next_run = results.predictions()
+    shown = table.merge(next_run, on=["algorithm", "env"], suffixes=("", "_next"))
     groups, drawn = [], {}
-    for env, rows in table.groupby("env", sort=True):
+    for env, rows in shown.groupby("env", sort=True):
         here = trials[trials["env"] == env]
         ranked = rows.sort_values("mean", ascending=False, kind="stable")
         groups.append((env, decimals_for(rows["mean"]), list(ranked.itertuples())))
@@ -67,15 +69,7 @@ def scores(results: Any) -> Section | None:
             drawn[str(env)] = figures.score_points(str(env), rows, here, looks)
     several = table.loc[table["n"] > 1, "weak"]
     reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
-    next_run = results.predictions()
-    html = fragment(
-        "scores.html",
-        groups=groups,
-        looks=looks,
-        reasons=reasons,
-        exact=_exact(results),
-        next_run={(row.algorithm, row.env): row for row in next_run.itertuples()},
-    )
+    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
     tables = {
         "scores": table,
         "predictions": next_run,

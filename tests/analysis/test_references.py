@@ -5,13 +5,15 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from synthetic import write_results
 
-from rlbench.analysis.references import reference_for, references
+import rlbench
+from rlbench.analysis.references import reference_for, references, references_of
 from rlbench.api import PluginError, ReferenceSpec
 from rlbench.environments.mdp import MDP
 from rlbench.plugins import load_catalogue
 
-EXACT = [env for env, entry in references().items() if entry.source == "exact"]
+EXACT = [entry for entry in references().values() if entry.source == "exact"]
 PLUGIN = """
     from rlbench.api import ReferenceSpec
     from rlbench.hookspecs import hookimpl
@@ -22,16 +24,16 @@ PLUGIN = """
 """
 
 
-@pytest.mark.parametrize("env", EXACT)
-def test_exact_entries_are_what_the_model_gives(env):
-    entry, mdp = references()[env], MDP.from_environment(gymnasium.make(env))
+@pytest.mark.parametrize("entry", EXACT, ids=lambda entry: entry.env)
+def test_exact_entries_are_what_the_model_gives(entry):
+    mdp = MDP.from_environment(gymnasium.make(entry.env))
     uniform = np.full((mdp.n_states, mdp.n_actions), 1 / mdp.n_actions)
     assert mdp.expected_return(uniform, entry.max_episode_steps) == pytest.approx(entry.random, rel=1e-9)
     assert mdp.optimal_return(entry.max_episode_steps) == pytest.approx(entry.reference, rel=1e-9)
 
 
 def test_a_random_policy_is_0_and_the_reference_1():
-    entry = references()["Acrobot-v1"]
+    entry = references()["Acrobot-v1 [max_episode_steps=500]"]
     assert entry.normalise(entry.random) == 0
     assert entry.normalise(entry.reference) == 1
 
@@ -48,7 +50,12 @@ def test_a_random_policy_is_0_and_the_reference_1():
     ],
 )
 def test_only_the_problem_that_was_measured_has_a_reference(trial, known):
-    assert (reference_for(trial, load_catalogue(external=False)) is not None) == known
+    assert (reference_for(trial, references()) is not None) == known
+
+
+def known_for(trial):
+    """Give the reference of a trial with the plugins as they are installed."""
+    return reference_for(trial, references_of([trial], load_catalogue()))
 
 
 def install(distribution, name, env="Corridor-v0", limit=100, source="mine"):
@@ -70,32 +77,21 @@ def test_a_plugin_adds_a_problem_and_can_name_arguments(distribution):
     """
     distribution("rlbench-dry", {"dry": "dry_plugin"}, {"dry_plugin.py": text})
     trial = {"env": "FrozenLake-v1", "max_episode_steps": 100}
-    catalogue = load_catalogue()
-    dry = reference_for({**trial, "env_kwargs": {"is_slippery": False, "map_name": "4x4"}}, catalogue)
-    assert dry is not None
-    assert (dry.spec.reference, dry.plugin.distribution) == (1.0, "rlbench-dry")
-    slippery = reference_for(trial, catalogue)
-    assert slippery is not None
-    assert slippery.spec == references()["FrozenLake-v1"]
+    dry = known_for({**trial, "env_kwargs": {"is_slippery": False, "map_name": "4x4"}})
+    assert (dry.reference, dry.source) == (1.0, "by hand")
+    assert known_for(trial).source == "exact"
 
 
 def test_an_entry_for_one_backend_comes_before_that_for_all(distribution):
     install(distribution, "fast", env="fast:CartPole-v1", limit=500)
-    catalogue = load_catalogue()
-    fast = reference_for({"env": "fast:CartPole-v1", "max_episode_steps": 500}, catalogue)
-    assert fast is not None
-    assert fast.plugin.distribution == "rlbench-fast"
-    other = reference_for({"env": "async:CartPole-v1", "max_episode_steps": 500}, catalogue)
-    assert other is not None
-    assert other.plugin.distribution == "rlbench"
+    assert known_for({"env": "fast:CartPole-v1", "max_episode_steps": 500}).source == "mine"
+    assert known_for({"env": "async:CartPole-v1", "max_episode_steps": 500}).reference == 500.0
 
 
 def test_a_plugin_cannot_change_a_number_of_rlbench(distribution):
     install(distribution, "mine", env="CartPole-v1", limit=500)
+    assert known_for({"env": "CartPole-v1", "max_episode_steps": 500}).reference == 500.0
     catalogue = load_catalogue()
-    entry = reference_for({"env": "CartPole-v1", "max_episode_steps": 500}, catalogue)
-    assert entry is not None
-    assert entry.spec == references()["CartPole-v1"]
     assert not catalogue.conflicts
     (((hook, name), plugins),) = catalogue.overruled.items()
     assert (hook, name) == ("rlbench_references", "CartPole-v1 [max_episode_steps=500]")
@@ -105,11 +101,20 @@ def test_a_plugin_cannot_change_a_number_of_rlbench(distribution):
 def test_of_two_plugins_for_one_problem_neither_counts_and_both_are_named(distribution):
     install(distribution, "alpha", source="alpha")
     install(distribution, "beta", source="beta")
-    catalogue = load_catalogue()
-    name = "Corridor-v0 [max_episode_steps=100]"
-    assert name not in catalogue.references
+    assert "Corridor-v0 [max_episode_steps=100]" not in load_catalogue().references
     with pytest.raises(PluginError, match=r"rlbench-alpha.* and rlbench-beta"):
-        reference_for({"env": "Corridor-v0", "max_episode_steps": 100}, catalogue)
+        known_for({"env": "Corridor-v0", "max_episode_steps": 100})
+
+
+def test_results_normalise_by_what_plugins_add_and_say_so(distribution, tmp_path):
+    install(distribution, "mine", env="Unheard-v0", limit=500)
+    write_results(tmp_path / "run", algorithms=("dqn",), envs=("CartPole-v1", "Unheard-v0"), seeds=2)
+    results = rlbench.load(tmp_path / "run")
+    known = results.references().set_index("env")
+    assert known["plugin"].to_dict() == {"CartPole-v1": "rlbench", "Unheard-v0": "rlbench-mine"}
+    assert known["source"].to_dict()["Unheard-v0"] == "mine"
+    expected = [(score - 22.2) / 477.8 for score in results.trials["score"][:2]]
+    assert results.normalised.tolist() == pytest.approx([*expected, *results.trials["score"][2:]])
 
 
 @pytest.mark.parametrize("ends", [(1.0, 1.0), (0.0, float("nan")), (float("-inf"), 1.0)])
