@@ -115,34 +115,6 @@ class Results:
         columns = ["algorithm", "env", "setting", "value", "origin"]
         return pd.DataFrame([(*key, *value) for key, value in rows.items()], columns=columns)
 
-    def scores(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
-        """Summarise: ``algorithm, env, mean, low, high`` (95 %, Student t), ``deviation, n, of, weak``.
-
-        ``n`` trials of ``of`` have a score; the rest stay in the count. ``weak`` says why the interval may be
-        too narrow. Raises ``UsageError`` for an unknown metric.
-        """
-        from rlbench.analysis.scores import summarise
-
-        return summarise(self._trials_by(metric))
-
-    @cached_property
-    def normalised(self) -> pd.Series:
-        """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
-        from rlbench.analysis.references import normalise
-
-        return normalise(self.trials, self.identities, self._references)
-
-    @cached_property
-    def identities(self) -> dict[str, dict[str, Any]]:
-        """Each trial's identity as in ``trial.json``, by its hash; empty where that is damaged."""
-        return {trial.hash: trial.document for trial in self._frames.stored}
-
-    @cached_property
-    def _references(self) -> dict[str, ReferenceSpec]:
-        from rlbench.analysis.references import references_of
-
-        return references_of(self.identities.values(), self.catalogue)
-
     def references(self) -> pd.DataFrame:
         """What scores are normalised between: one row an environment that has a reference.
 
@@ -169,6 +141,28 @@ class Results:
         from rlbench.analysis.prediction import predict
 
         return predict(self._trials_by(metric), self.catalogue.metric(metric).spec.higher_is_better)
+
+    def scores(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+        """Summarise: ``algorithm, env, mean, low, high`` (95 %, Student t), ``deviation, n, of, weak``.
+
+        ``n`` trials of ``of`` have a score; the rest stay in the count. ``weak`` says why the interval may be
+        too narrow. Raises ``UsageError`` for an unknown metric.
+        """
+        from rlbench.analysis.scores import summarise
+
+        return summarise(self._trials_by(metric))
+
+    @cached_property
+    def normalised(self) -> pd.Series:
+        """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
+        from rlbench.analysis.references import normalise
+
+        return normalise(self.trials, self._documents, self._references)
+
+    @cached_property
+    def _documents(self) -> dict[str, dict[str, Any]]:
+        """Each trial's identity by its hash."""
+        return {trial.hash: trial.document for trial in self._frames.stored}
 
     def aggregates(self) -> pd.DataFrame:
         """Summarise normalised scores over environments: interquartile mean, mean, median, optimality gap.
@@ -267,12 +261,18 @@ class Results:
         return sorted({trial.env: trial.document for trial in whole}.items())
 
     @cached_property
+    def _references(self) -> dict[str, ReferenceSpec]:
+        from rlbench.analysis.references import references_of
+
+        return references_of(self._documents.values(), self.catalogue)
+
+    @cached_property
     def _contexts(self) -> dict[str, ScoreContext]:
         from rlbench.analysis.references import reference_for
 
         return {
             digest: ScoreContext(trial=trial, reference=reference_for(trial, self._references))
-            for digest, trial in self.identities.items()
+            for digest, trial in self._documents.items()
         }
 
     def __repr__(self) -> str:
