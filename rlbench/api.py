@@ -16,6 +16,10 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, runtime_checka
 import msgspec
 import numpy as np
 
+from rlbench.yardsticks import BaselineSpec as BaselineSpec
+from rlbench.yardsticks import ReferenceSpec as ReferenceSpec
+from rlbench.yardsticks import ScoreContext as ScoreContext
+
 # Types for the fields of a config: `--set` and experiment files are checked against them.
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -303,12 +307,17 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A score: from one trial's evaluations (a frame as in ``Results.evaluations``) to one number."""
+    """A score: from one trial's evaluations (a frame as in ``Results.evaluations``) to one number.
+
+    With ``needs_context`` it is ``compute(evaluations, context)``, with a :class:`ScoreContext`. NaN means
+    that there is no such score.
+    """
 
     name: str
-    compute: Callable[[Any], float] | str
+    compute: Callable[..., float] | str
     higher_is_better: bool = True
     description: str = ""
+    needs_context: bool = False
 
 
 @dataclass(frozen=True)

@@ -175,3 +175,48 @@ def rlbench_trackers() -> Iterable[api.TrackerSpec]:  # type: ignore[empty-body]
     ... def rlbench_trackers():
     ...     yield TrackerSpec("log", Log, description="lines in a text file")
     """
+
+
+@hookspec
+def rlbench_references() -> Iterable[api.ReferenceSpec]:  # type: ignore[empty-body]
+    """Yield what scores are normalised between: a random policy's return and a reference, for one problem.
+
+    A problem is an environment with its arguments under a time limit. Numbers of rlbench's own are frozen: a
+    plugin can add to them and never change one. Of two plugins for one problem neither counts.
+
+    >>> from rlbench.api import ReferenceSpec
+    >>> from rlbench.hookspecs import hookimpl
+    >>>
+    >>> @hookimpl
+    ... def rlbench_references():
+    ...     yield ReferenceSpec(
+    ...         "Corridor-v0", random=-50.0, reference=-7.0, max_episode_steps=100, source="exact"
+    ...     )
+    """
+
+
+@hookspec
+def rlbench_baselines() -> Iterable[api.BaselineSpec]:  # type: ignore[empty-body]
+    """Yield figures that somebody published, to be shown beside scores on the same problem.
+
+    They are shown with their protocol and never enter a comparison.
+
+    >>> from rlbench.api import BaselineSpec
+    >>> from rlbench.hookspecs import hookimpl
+    >>>
+    >>> @hookimpl
+    ... def rlbench_baselines():
+    ...     yield BaselineSpec(
+    ...         env="Corridor-v0",
+    ...         max_episode_steps=100,
+    ...         algorithm="sarsa",
+    ...         project="An Imaginary Library",
+    ...         score=-8.5,
+    ...         spread=0.4,
+    ...         steps=20_000,
+    ...         seeds=5,
+    ...         protocol="greedy policy, 100 episodes; ± is the standard deviation over seeds",
+    ...         document="table 2",
+    ...         url="https://example.org/results",
+    ...     )
+    """

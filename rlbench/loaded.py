@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlbench.api import MetricSpec, PluginError, UsageError, resolve
+from rlbench.api import MetricSpec, PluginError, ReferenceSpec, ScoreContext, UsageError, resolve
 from rlbench.results.frames import Frames
 from rlbench.results.rows import json_rows
 
@@ -115,6 +115,33 @@ class Results:
         columns = ["algorithm", "env", "setting", "value", "origin"]
         return pd.DataFrame([(*key, *value) for key, value in rows.items()], columns=columns)
 
+    def references(self) -> pd.DataFrame:
+        """What scores are normalised between: one row an environment that has a reference.
+
+        Columns: ``env, random, reference, max_episode_steps, source, version, plugin``.
+        """
+        from rlbench.analysis.references import tabulate
+
+        return tabulate(self._problems, self.catalogue)
+
+    def baselines(self) -> pd.DataFrame:
+        """What others published for these environments, each with its protocol, seeds and steps.
+
+        Columns as in ``analysis.baselines.baselines_of``. Protocols differ: nothing here is compared.
+        """
+        from rlbench.analysis.baselines import baselines_of
+
+        return baselines_of(self._problems, self.catalogue)
+
+    def predictions(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+        """Say what one more run of each algorithm gives: ``algorithm, env, n, failed, of, low, high, ...``.
+
+        Columns as in ``analysis.prediction.predict``.
+        """
+        from rlbench.analysis.prediction import predict
+
+        return predict(self._trials_by(metric), self.catalogue.metric(metric).spec.higher_is_better)
+
     def scores(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
         """Summarise: ``algorithm, env, mean, low, high`` (95 %, Student t), ``deviation, n, of, weak``.
 
@@ -130,7 +157,12 @@ class Results:
         """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
         from rlbench.analysis.references import normalise
 
-        return normalise(self.trials, {trial.hash: trial.document for trial in self._frames.stored})
+        return normalise(self.trials, self._documents, self._references)
+
+    @cached_property
+    def _documents(self) -> dict[str, dict[str, Any]]:
+        """Each trial's identity by its hash."""
+        return {trial.hash: trial.document for trial in self._frames.stored}
 
     def aggregates(self) -> pd.DataFrame:
         """Summarise normalised scores over environments: interquartile mean, mean, median, optimality gap.
@@ -158,16 +190,19 @@ class Results:
     def comparisons(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
         """Compare every two learners on each environment; columns as in ``analysis.comparisons``.
 
+        The last three are the effect size: how often a run of the one is better than one of the other.
         Solvers are left out: they read the model, and their seeds differ in the evaluation alone. So are
         pairs of learners that had different budgets.
         """
         from rlbench.analysis.comparisons import compare_pairs
+        from rlbench.analysis.prediction import with_effect_sizes
 
         if metric not in self._compared:
             scored = self._trials_by(metric)
             spec = self.catalogue.metric(metric).spec
             learners = scored[scored["kind"] != "solver"]
-            self._compared[metric] = compare_pairs(learners, spec.higher_is_better)
+            pairs = compare_pairs(learners, spec.higher_is_better)
+            self._compared[metric] = with_effect_sizes(pairs, learners, spec.higher_is_better)
         return self._compared[metric]
 
     def report(self, out: Path | str | None = None) -> Path:
@@ -212,10 +247,33 @@ class Results:
             damage = trials["folder"].map(self._frames.damaged)
             trials.loc[damage.notna(), "status"] = "damaged"
             trials["error"] = trials["error"].where(damage.isna(), damage)
-            scores = trial_scores(trials, evaluations, _guarded(entry.spec, entry.plugin.owner))
+            compute = _guarded(entry.spec, entry.plugin.owner)
+            contexts = self._contexts if entry.spec.needs_context else None
+            scores = trial_scores(trials, evaluations, compute, contexts)
             trials.insert(list(trials.columns).index("error"), "score", scores)
             self._scored[metric] = trials
         return self._scored[metric]
+
+    @cached_property
+    def _problems(self) -> list[tuple[str, dict[str, Any]]]:
+        """Each environment as these results call it, with the identity of one of its trials."""
+        whole = (trial for trial in self._frames.stored if trial.document)
+        return sorted({trial.env: trial.document for trial in whole}.items())
+
+    @cached_property
+    def _references(self) -> dict[str, ReferenceSpec]:
+        from rlbench.analysis.references import references_of
+
+        return references_of(self._documents.values(), self.catalogue)
+
+    @cached_property
+    def _contexts(self) -> dict[str, ScoreContext]:
+        from rlbench.analysis.references import reference_for
+
+        return {
+            digest: ScoreContext(trial=trial, reference=reference_for(trial, self._references))
+            for digest, trial in self._documents.items()
+        }
 
     def __repr__(self) -> str:
         counts = self._frames.trials["status"].value_counts()
@@ -237,12 +295,12 @@ def load(path: Path | str) -> Results:
     return Results(path)
 
 
-def _guarded(spec: MetricSpec, owner: str) -> Callable[[Any], float]:
+def _guarded(spec: MetricSpec, owner: str) -> Callable[..., float]:
     """Give the metric's function, whose own errors name the plugin."""
 
-    def compute(evaluations: Any) -> float:
+    def compute(*of_a_trial: Any) -> float:
         try:
-            return float(resolve(spec.compute)(evaluations))
+            return float(resolve(spec.compute)(*of_a_trial))
         except Exception as error:
             raise PluginError(
                 f"the metric {spec.name!r} of {owner} raised {type(error).__name__}: {error}; "

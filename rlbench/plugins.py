@@ -22,11 +22,16 @@ Record = TypeVar("Record")
 
 
 class Extension(NamedTuple):
-    """What one hook yields: the word for it, the type of its records, and the field that names a record."""
+    """What one hook yields: the word for it, the type of its records, and the field that names a record.
+
+    Records that are ``measured`` are numbers about a problem: what names them is a text, and rlbench's own
+    are frozen, whatever plugins claim.
+    """
 
     noun: str
     record: type
     key: str = "name"
+    measured: bool = False
 
 
 EXTENSIONS: Mapping[str, Extension] = {
@@ -36,6 +41,8 @@ EXTENSIONS: Mapping[str, Extension] = {
     "rlbench_report_sections": Extension("report section", api.ReportSectionSpec),
     "rlbench_executors": Extension("executor", api.ExecutorSpec),
     "rlbench_trackers": Extension("tracker", api.TrackerSpec),
+    "rlbench_references": Extension("reference", api.ReferenceSpec, measured=True),
+    "rlbench_baselines": Extension("published figure", api.BaselineSpec, measured=True),
 }
 
 
@@ -86,6 +93,9 @@ class Catalogue:
     plugins: tuple[PluginRecord, ...]
     claims: Mapping[str, Mapping[str, tuple[Entry[Any], ...]]]
     """hook -> name -> everyone who claims it"""
+
+    overruled: Mapping[tuple[str, str], tuple[PluginRecord, ...]] = field(default_factory=dict)
+    """``(hook, name)`` of every frozen number of rlbench's own, and who claims it in vain"""
 
     def _known(self, hook: str) -> dict[str, Entry[Any]]:
         return {name: entries[0] for name, entries in self.claims[hook].items() if len(entries) == 1}
@@ -156,6 +166,16 @@ class Catalogue:
         """Trackers by name."""
         return self._known("rlbench_trackers")
 
+    @property
+    def references(self) -> Mapping[str, Entry[api.ReferenceSpec]]:
+        """What scores are normalised between, by problem."""
+        return self._known("rlbench_references")
+
+    @property
+    def baselines(self) -> Mapping[str, Entry[api.BaselineSpec]]:
+        """Figures that others published, by what they are of."""
+        return self._known("rlbench_baselines")
+
     def algorithm(self, name: str) -> Entry[api.AlgorithmSpec]:
         """Give the algorithm of this name."""
         return self._get("rlbench_algorithms", name)
@@ -180,6 +200,14 @@ class Catalogue:
         """Give the tracker of this name."""
         return self._get("rlbench_trackers", name)
 
+    def reference(self, problem: str) -> Entry[api.ReferenceSpec]:
+        """Give the reference of this problem."""
+        return self._get("rlbench_references", problem)
+
+    def baseline(self, name: str) -> Entry[api.BaselineSpec]:
+        """Give the published figure of this name."""
+        return self._get("rlbench_baselines", name)
+
 
 def load_catalogue(environ: Mapping[str, str] = os.environ, external: bool = True) -> Catalogue:
     """Load every plugin that is allowed; with ``external=False`` only rlbench's own.
@@ -190,13 +218,18 @@ def load_catalogue(environ: Mapping[str, str] = os.environ, external: bool = Tru
     _check_allow_list(found, environ)
     plugins: list[PluginRecord] = []
     claims: dict[str, dict[str, tuple[Entry[Any], ...]]] = {hook: {} for hook in EXTENSIONS}
-    for one in found:
+    overruled: dict[tuple[str, str], tuple[PluginRecord, ...]] = {}
+    for one in found:  # rlbench's own come first
         plugin, records = _load(one)
         plugins.append(plugin)
-        if not plugin.error:
-            for hook, name, record in records:
-                claims[hook][name] = (*claims[hook].get(name, ()), Entry(record, plugin))
-    return Catalogue(tuple(plugins), claims)
+        for hook, name, record in () if plugin.error else records:
+            earlier = claims[hook].get(name, ())
+            own = [entry.plugin.distribution == discovery.OWN_DISTRIBUTION for entry in earlier]
+            if EXTENSIONS[hook].measured and any(own) and plugin.distribution != discovery.OWN_DISTRIBUTION:
+                overruled[hook, name] = (*overruled.get((hook, name), ()), plugin)
+            else:
+                claims[hook][name] = (*earlier, Entry(record, plugin))
+    return Catalogue(tuple(plugins), claims, overruled)
 
 
 def _check_allow_list(found: list[discovery.Found], environ: Mapping[str, str]) -> None:
@@ -276,8 +309,8 @@ def _name_of(hook: str, record: Any) -> str:
     if not isinstance(record, extension.record):
         raise TypeError(f"{hook} yielded {record!r}; yield {extension.record.__name__} records")
     name = getattr(record, extension.key)
-    if name == "" and extension.key == "prefix":
-        return name
+    if extension.measured or (name == "" and extension.key == "prefix"):
+        return str(name)
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name):
         raise ValueError(f"{hook} yielded the {extension.noun} {name!r}; use letters, digits, '_' and '-'")
     return name

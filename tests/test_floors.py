@@ -12,7 +12,7 @@ import rlbench as package
 
 ROOT = Path(package.__file__).parent
 FLOORS = (
-    ("api", "hookspecs", "discovery"),
+    ("api", "yardsticks", "hookspecs", "discovery"),
     ("environments", "kit", "plugins", "results"),
     ("algorithms", "analysis"),
     ("running", "reports"),

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from rlbench import api, hookspecs
+from rlbench.analysis.baselines import baselines_of
+from rlbench.analysis.references import reference_for, references_of
 from rlbench.plugins import EXTENSIONS, load_catalogue
 
 NAMES = {
@@ -18,6 +20,8 @@ NAMES = {
     "rlbench_report_sections": "size",
     "rlbench_executors": "in-process",
     "rlbench_trackers": "log",
+    "rlbench_references": "Corridor-v0 [max_episode_steps=100]",
+    "rlbench_baselines": "An Imaginary Library: sarsa on Corridor-v0 [max_episode_steps=100] after 20_000",
 }
 
 
@@ -77,6 +81,19 @@ def test_the_section_counts_trials(catalogue):
         trials = range(3)
 
     assert catalogue.section("size").spec.render(Results()).html == "<p>3 trials.</p>"
+
+
+def test_the_reference_gives_its_problem_a_scale(catalogue):
+    trial = {"env": "Corridor-v0", "max_episode_steps": 100}
+    entry = reference_for(trial, references_of([trial], catalogue))
+    assert entry is not None
+    assert [entry.normalise(score) for score in (-50.0, -7.0)] == [0.0, 1.0]
+
+
+def test_the_published_figure_belongs_to_its_problem(catalogue):
+    trials = [("here", {"env": "Corridor-v0", "max_episode_steps": 100}), ("there", {"env": "Corridor-v0"})]
+    (row,) = baselines_of(trials, catalogue).to_dict("records")
+    assert (row["env"], row["algorithm"], row["score"], row["seeds"]) == ("here", "sarsa", -8.5, 5)
 
 
 def test_the_tracker_writes_a_log(catalogue, tmp_path):

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from rlbench.analysis.intervals import student_t, weakness
+from rlbench.api import ScoreContext
 
 TRIAL = ["algorithm", "env", "seed"]
 CELL = ["algorithm", "env"]
 
 
 def trial_scores(
-    trials: pd.DataFrame, evaluations: pd.DataFrame, compute: Callable[[pd.DataFrame], float]
+    trials: pd.DataFrame,
+    evaluations: pd.DataFrame,
+    compute: Callable[..., float],
+    contexts: Mapping[str, ScoreContext] | None = None,
 ) -> pd.Series:
-    """Give each trial's score, in the order of ``trials``; NaN for a trial that did not finish."""
-    finished = trials.loc[trials["status"] == "finished", TRIAL]
-    wanted = set(map(tuple, finished.to_numpy()))
+    """Give each trial's score, in the order of ``trials``; NaN for a trial that did not finish.
+
+    With ``contexts``, by the trials' ``hash``, it is ``compute(evaluations, context)``.
+    """
+    finished = trials[trials["status"] == "finished"]
+    more: list[tuple[ScoreContext, ...]] = [()] * len(finished)
+    if contexts is not None:
+        more = [(contexts[digest],) for digest in finished["hash"]]
+    wanted = dict(zip(map(tuple, finished[TRIAL].to_numpy()), more, strict=True))
     scores = {
-        key: float(compute(group)) for key, group in evaluations.groupby(TRIAL, sort=False) if key in wanted
+        key: float(compute(group, *wanted[key]))
+        for key, group in evaluations.groupby(TRIAL, sort=False)
+        if key in wanted
     }
     values = [scores.get(key, np.nan) for key in map(tuple, trials[TRIAL].to_numpy())]
     return pd.Series(values, index=trials.index, name="score", dtype="float64")

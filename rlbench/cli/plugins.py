@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from rlbench.cli import external_plugins, no_plugins_option
 
 if TYPE_CHECKING:
     from rlbench.plugins import Catalogue
+
+_MOST_NUMBERS = 4  # shown of a plugin that brings references or published figures
 
 
 @click.command("plugins")
@@ -33,13 +36,17 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 def document(catalogue: Catalogue) -> dict[str, object]:
-    """Give the catalogue as JSON: every field of every plugin, and the names that nobody can use."""
+    """Give the catalogue as JSON: every field of every plugin, and the names that are in dispute."""
     return {
         "schema_version": 1,
         "plugins": [asdict(plugin) for plugin in catalogue.plugins],
         "conflicts": [
             {"hook": hook, "name": name, "distributions": [plugin.distribution for plugin in plugins]}
             for (hook, name), plugins in catalogue.conflicts.items()
+        ],
+        "overruled": [
+            {"hook": hook, "name": name, "distributions": [plugin.distribution for plugin in plugins]}
+            for (hook, name), plugins in catalogue.overruled.items()
         ],
     }
 
@@ -56,7 +63,7 @@ def show(catalogue: Catalogue) -> None:
     table = Table("plugin", "distribution", "version", "provides")
     for plugin in catalogue.plugins:
         lines = [
-            f"{EXTENSIONS[hook].noun}: {', '.join(name or '(none)' for name in names)}"
+            f"{EXTENSIONS[hook].noun}: {_listed(names, EXTENSIONS[hook].measured)}"
             for hook, names in plugin.provides.items()
             if not plugin.error
         ]
@@ -70,7 +77,17 @@ def show(catalogue: Catalogue) -> None:
     for (hook, name), plugins in catalogue.conflicts.items():
         owners = " and ".join(plugin.owner for plugin in plugins)
         console.print(f"conflict: the {EXTENSIONS[hook].noun} {name!r} is claimed by {owners}", style="red")
+    for (hook, name), plugins in catalogue.overruled.items():
+        owners = " and ".join(plugin.owner for plugin in plugins)
+        console.print(f"overruled: the {EXTENSIONS[hook].noun} {name!r} of {owners}; rlbench's own is frozen")
     for plugin in catalogue.plugins:
         if plugin.error:
             console.print(f"\n{plugin.owner} is broken:", style="red")
             console.print(plugin.traceback.rstrip(), soft_wrap=True)
+
+
+def _listed(names: Sequence[str], measured: bool) -> str:
+    """Give the names; of many numbers, those that fit on a few lines."""
+    if measured and len(names) > _MOST_NUMBERS:
+        return f"{len(names)}, such as {names[0]}; --json lists them"
+    return ", ".join(name or "(none)" for name in names)

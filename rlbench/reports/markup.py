@@ -25,6 +25,7 @@ def _templates() -> jinja2.Environment:
     environment.globals.update(
         number=numbers.number,
         interval=numbers.interval,
+        outcome=numbers.outcome,
         p_value=numbers.p_value,
         count=numbers.count,
         missing=numbers.MISSING,

@@ -33,6 +33,14 @@ def interval(low: float, high: float, decimals: int) -> str:
     return f"{number(low, decimals)} to {number(high, decimals)}"
 
 
+def outcome(low: float, high: float, decimals: int) -> str:
+    """Give ``480.1 to 500.0`` for what a run may give; an infinite end is a run that fails."""
+    if math.isnan(low) or math.isnan(high):
+        return MISSING
+    ends = ["no score" if math.isinf(end) else number(end, decimals) for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
 def weak(marks: Iterable[str]) -> str:
     """Give ``weak: fewer than 10 seeds`` from the marks of several intervals; empty where none is marked."""
     reasons = dict.fromkeys(reason for mark in marks for reason in mark.split("; ") if reason)

@@ -58,8 +58,10 @@ def scores(results: Any) -> Section | None:
     table, trials, looks = results.scores(), results.trials, looks_of(results)
     if table.empty:
         return None
+    next_run = results.predictions()
+    shown = table.merge(next_run, on=["algorithm", "env"], suffixes=("", "_next"))
     groups, drawn = [], {}
-    for env, rows in table.groupby("env", sort=True):
+    for env, rows in shown.groupby("env", sort=True):
         here = trials[trials["env"] == env]
         ranked = rows.sort_values("mean", ascending=False, kind="stable")
         groups.append((env, decimals_for(rows["mean"]), list(ranked.itertuples())))
@@ -70,6 +72,7 @@ def scores(results: Any) -> Section | None:
     html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
     tables = {
         "scores": table,
+        "predictions": next_run,
         "trials": trials.drop(columns=["wall_seconds", "steps_per_second", "attempts", "hash"]),
     }
     return Section(html, figures=drawn, tables=tables)

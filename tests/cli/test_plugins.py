@@ -180,3 +180,25 @@ def test_plugins_as_json(distribution, rlbench):
         "rlbench-one": "--no-plugins",
         "rlbench-bad": "--no-plugins",
     }
+
+
+def test_plugins_names_who_claims_a_frozen_number_in_vain_and_shortens_long_tables(distribution, rlbench):
+    text = """
+        from rlbench.api import ReferenceSpec
+        from rlbench.hookspecs import hookimpl
+
+        @hookimpl
+        def rlbench_references():
+            yield ReferenceSpec("CartPole-v1", 0.0, 1.0, max_episode_steps=500, source="mine")
+    """
+    distribution("rlbench-mine", {"mine": "mine_plugin"}, {"mine_plugin.py": text})
+    shown = rlbench("plugins", env={"COLUMNS": "200"})
+    assert shown.returncode == 0
+    line = "overruled: the reference 'CartPole-v1 [max_episode_steps=500]' of rlbench-mine 1.0"
+    assert line in shown.stdout
+    assert "conflict" not in shown.stdout
+    assert "reference: 10, such as CartPole-v1 [max_episode_steps=500]" in shown.stdout
+    document = json.loads(rlbench("plugins", "--json").stdout)
+    (overruled,) = document["overruled"]
+    assert overruled["distributions"] == ["rlbench-mine"]
+    assert document["conflicts"] == []

@@ -6,7 +6,16 @@ import math
 
 import pytest
 
-from rlbench.reports.numbers import MISSING, count, decimals_for, duration, interval, number, p_value
+from rlbench.reports.numbers import (
+    MISSING,
+    count,
+    decimals_for,
+    duration,
+    interval,
+    number,
+    outcome,
+    p_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +62,18 @@ def test_durations(seconds, shown):
 
 def test_counts_agree_with_their_noun():
     assert (count(1, "trial"), count(1200, "trial")) == ("1 trial", "1,200 trials")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (1.0, 2.5, "1.0 to 2.5"),
+        (-math.inf, 2.5, "no score to 2.5"),
+        (1.0, math.inf, "1.0 to no score"),
+        (-math.inf, -math.inf, "no score"),
+        (2.0, 2.0, "2.0"),
+        (math.nan, math.nan, MISSING),
+    ],
+)
+def test_what_a_run_may_give(low, high, shown):
+    assert outcome(low, high, 1) == shown
