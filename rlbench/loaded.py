@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlbench.analysis.claims import MARGIN
 from rlbench.api import MetricSpec, PluginError, UsageError, resolve
 from rlbench.results.frames import Frames
 from rlbench.results.rows import json_rows
@@ -34,7 +35,7 @@ class Results:
         if catalogue is not None:
             self.catalogue = catalogue
         self._scored: dict[str, pd.DataFrame] = {}
-        self._compared: dict[str, pd.DataFrame] = {}
+        self._compared: dict[tuple[str, float], pd.DataFrame] = {}
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -130,7 +131,12 @@ class Results:
         """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
         from rlbench.analysis.references import normalise
 
-        return normalise(self.trials, {trial.hash: trial.document for trial in self._frames.stored})
+        return normalise(self.trials, self._documents)
+
+    @cached_property
+    def _documents(self) -> dict[str, dict[str, Any]]:
+        """Each trial's identity by its hash."""
+        return {trial.hash: trial.document for trial in self._frames.stored}
 
     def aggregates(self) -> pd.DataFrame:
         """Summarise normalised scores over environments: interquartile mean, mean, median, optimality gap.
@@ -155,20 +161,41 @@ class Results:
 
         return seed_curves(self.evaluations)
 
-    def comparisons(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+    def comparisons(self, metric: str = DEFAULT_METRIC, margin: float = MARGIN) -> pd.DataFrame:
         """Compare every two learners on each environment; columns as in ``analysis.comparisons``.
 
         Solvers are left out: they read the model, and their seeds differ in the evaluation alone. So are
-        pairs of learners that had different budgets.
+        pairs of learners that had different budgets. Equivalence is within ``margin`` of the range from a
+        random policy to the reference, for the default metric where there is a reference; 0 tests none.
         """
+        from rlbench.analysis.claims import margins
         from rlbench.analysis.comparisons import compare_pairs
 
-        if metric not in self._compared:
+        if not 0 <= margin < 1:
+            raise UsageError(f"margin {margin!r} is no share of a range; give one from 0 to below 1")
+        if (metric, margin) not in self._compared:
             scored = self._trials_by(metric)
             spec = self.catalogue.metric(metric).spec
             learners = scored[scored["kind"] != "solver"]
-            self._compared[metric] = compare_pairs(learners, spec.higher_is_better)
-        return self._compared[metric]
+            within = margins(scored, self._documents, margin) if margin and metric == DEFAULT_METRIC else {}
+            self._compared[metric, margin] = compare_pairs(learners, spec.higher_is_better, within)
+        return self._compared[metric, margin]
+
+    def claims(self, metric: str = DEFAULT_METRIC, margin: float = MARGIN) -> pd.DataFrame:
+        """Say what the comparisons show: one row a claim, its sentence in ``text``.
+
+        Columns as in ``analysis.claims.Claim``: ``env, first, second, metric, verdict``, the means, their
+        difference ``effect`` with its interval, the corrected p and over how many tests, ``n`` of ``of``.
+        """
+        import pandas as pd
+
+        from rlbench.analysis.claims import COLUMNS, claims_of
+        from rlbench.reports.answer import claimed
+        from rlbench.reports.sentences import plain
+
+        claims = claims_of(self.comparisons(metric, margin), metric, margin)
+        table = pd.DataFrame([vars(claim) for claim in claims], columns=COLUMNS)
+        return table.assign(text=[plain(claimed(claim)) for claim in claims])
 
     def report(self, out: Path | str | None = None) -> Path:
         """Write the report, figures and tables to ``out`` (default ``PATH/report``); give its page."""
@@ -198,6 +225,7 @@ class Results:
             "report": None if report is None else str(report),
             "trials": json_rows(self.trials[trials]),
             "scores": json_rows(self.scores()[scores]),
+            "claims": json_rows(self.claims()),
             "unsupported": self.unsupported,
         }
 

@@ -1,4 +1,4 @@
-"""Results in the terminal: the score table, what went wrong, and where the report is."""
+"""Results in the terminal: the score table, the claims, what went wrong, and where the report is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> None:
-    """Print the score table and the report's path, or one JSON document and nothing else."""
+    """Print the score table, the claims and the report's path, or one JSON document and nothing else."""
     from rich.console import Console
 
     if as_json:
@@ -34,10 +34,12 @@ def printable(text: str) -> str:
 
 
 def print_scores(results: Results, console: Console) -> None:
-    """Print scores by environment, then everything that has no score, with its reason."""
+    """Print scores by environment, the claims, then everything that has no score, with its reason."""
     from rich.text import Text
 
+    from rlbench.reports.answer import answers
     from rlbench.reports.numbers import count
+    from rlbench.reports.sentences import plain
     from rlbench.running.overview import last_line
 
     scores = results.scores()
@@ -47,6 +49,8 @@ def print_scores(results: Results, console: Console) -> None:
     if not weak.empty:
         reasons = "; ".join(dict.fromkeys(reason for text in weak["weak"] for reason in text.split("; ")))
         console.print(Text(f"* weak interval: {reasons}", style="dim"))
+    for sentence in answers(results):
+        console.print(Text(printable(plain(sentence))))
     trials = results.trials
     for trial in trials[trials["status"] != "finished"].itertuples():
         cause = last_line(trial.error if isinstance(trial.error, str) else "")
