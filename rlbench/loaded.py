@@ -126,17 +126,33 @@ class Results:
 
         return summarise(self._trials_by(metric))
 
+    def scored(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+        """Give ``trials`` with their ``score`` by this metric."""
+        return self._trials_by(metric)
+
     @cached_property
     def normalised(self) -> pd.Series:
         """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
         from rlbench.analysis.references import normalise
 
-        return normalise(self.trials, self._documents)
+        return normalise(self.trials, self.identities)
 
     @cached_property
-    def _documents(self) -> dict[str, dict[str, Any]]:
-        """Each trial's identity by its hash."""
+    def identities(self) -> dict[str, dict[str, Any]]:
+        """Each trial's identity as in ``trial.json``, by its hash; empty where that is damaged."""
         return {trial.hash: trial.document for trial in self._frames.stored}
+
+    @cached_property
+    def _references(self) -> pd.DataFrame:
+        """What scores are normalised between: ``env, random, reference``."""
+        import pandas as pd
+
+        from rlbench.analysis.references import reference_for, references
+
+        table = references()
+        found = {trial.env: reference_for(trial.document, table) for trial in self._frames.stored}
+        rows = [(env, one.random, one.reference) for env, one in found.items() if one is not None]
+        return pd.DataFrame(rows, columns=["env", "random", "reference"])
 
     def aggregates(self) -> pd.DataFrame:
         """Summarise normalised scores over environments: interquartile mean, mean, median, optimality gap.
@@ -177,7 +193,7 @@ class Results:
             scored = self._trials_by(metric)
             spec = self.catalogue.metric(metric).spec
             learners = scored[scored["kind"] != "solver"]
-            within = margins(scored, self._documents, margin) if margin and metric == DEFAULT_METRIC else {}
+            within = margins(self._references, margin) if margin and metric == DEFAULT_METRIC else {}
             self._compared[metric, margin] = compare_pairs(learners, spec.higher_is_better, within)
         return self._compared[metric, margin]
 

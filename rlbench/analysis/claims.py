@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,19 +64,7 @@ def claims_of(pairs: pd.DataFrame, metric: str = "final", share: float = MARGIN)
     ]
 
 
-def margins(
-    trials: pd.DataFrame, documents: Mapping[str, Mapping[str, Any]], share: float
-) -> dict[str, float]:
-    """Give ``share`` of the range from random to reference for every environment that has a reference.
-
-    ``documents`` holds the trials' identities by their ``hash``.
-    """
-    from rlbench.analysis.references import reference_for, references
-
-    table = references()
-    found: dict[str, float] = {}
-    for env, digest in zip(trials["env"], trials["hash"], strict=True):
-        one = reference_for(documents[digest], table)
-        if one is not None:
-            found[env] = share * abs(one.reference - one.random)
-    return found
+def margins(references: pd.DataFrame, share: float) -> dict[str, float]:
+    """Give ``share`` of the range between ``random`` and ``reference`` for the ``env`` of every row."""
+    ranges = (references["reference"] - references["random"]).abs()
+    return dict(zip(references["env"], share * ranges, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,18 @@ def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> No
 def printable(text: str) -> str:
     """Give stored text without what would steer a terminal."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def aligned(rows: Sequence[Sequence[str]], texts: int) -> list[str]:
+    """Give rows as lines that no width cuts off, the first ``texts`` columns to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            text.ljust(width) if index < texts else text.rjust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
 
 
 def print_scores(results: Results, console: Console) -> None:

@@ -133,8 +133,6 @@ def test_false_equivalences_of_real_scores_stay_below_the_level():
     assert found.count("better") >= 0.9 * len(pairs)
 
 
-def test_margins_come_from_the_table_of_references():
-    document = {"env": "CartPole-v1", "env_kwargs": {}, "max_episode_steps": 500}
-    trials = pd.DataFrame({"env": ["CartPole-v1", "Other-v0", "CartPole-v1"], "hash": ["x", "y", "z"]})
-    documents = {"x": {}, "y": {**document, "env": "Other-v0"}, "z": document}  # x is damaged
-    assert margins(trials, documents, 0.05) == {"CartPole-v1": pytest.approx(0.05 * (500 - 22.2))}
+def test_margins_are_a_share_of_the_range_whatever_its_sign():
+    table = pd.DataFrame({"env": ["A", "B"], "random": [22.2, 0.0], "reference": [500.0, -10.0]})
+    assert margins(table, 0.05) == {"A": pytest.approx(0.05 * (500 - 22.2)), "B": 0.5}
