@@ -8,15 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rlbench.comparing import compare
     from rlbench.experiment import run
     from rlbench.hookspecs import hookimpl
     from rlbench.loaded import Results, load
 
-__all__ = ["Results", "__version__", "hookimpl", "load", "run"]
+__all__ = ["Results", "__version__", "compare", "hookimpl", "load", "run"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "compare": "rlbench.comparing",
     "Results": "rlbench.loaded",
     "load": "rlbench.loaded",
     "run": "rlbench.experiment",

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlbench.analysis.claims import MARGIN
 from rlbench.api import MetricSpec, PluginError, ReferenceSpec, ScoreContext, UsageError, resolve
 from rlbench.results.frames import Frames
 from rlbench.results.rows import json_rows
@@ -34,7 +35,7 @@ class Results:
         if catalogue is not None:
             self.catalogue = catalogue
         self._scored: dict[str, pd.DataFrame] = {}
-        self._compared: dict[str, pd.DataFrame] = {}
+        self._compared: dict[tuple[str, float], pd.DataFrame] = {}
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -49,7 +50,7 @@ class Results:
 
         ``status`` is finished, diverged, failed, unfinished or damaged; only a finished trial has a score.
         """
-        return self._trials_by(DEFAULT_METRIC)
+        return self.scored(DEFAULT_METRIC)
 
     @property
     def evaluations(self) -> pd.DataFrame:
@@ -140,7 +141,7 @@ class Results:
         """
         from rlbench.analysis.prediction import predict
 
-        return predict(self._trials_by(metric), self.catalogue.metric(metric).spec.higher_is_better)
+        return predict(self.scored(metric), self.catalogue.metric(metric).spec.higher_is_better)
 
     def scores(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
         """Summarise: ``algorithm, env, mean, low, high`` (95 %, Student t), ``deviation, n, of, weak``.
@@ -150,18 +151,18 @@ class Results:
         """
         from rlbench.analysis.scores import summarise
 
-        return summarise(self._trials_by(metric))
+        return summarise(self.scored(metric))
 
     @cached_property
     def normalised(self) -> pd.Series:
         """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
         from rlbench.analysis.references import normalise
 
-        return normalise(self.trials, self._documents, self._references)
+        return normalise(self.trials, self.identities, self._references)
 
     @cached_property
-    def _documents(self) -> dict[str, dict[str, Any]]:
-        """Each trial's identity by its hash."""
+    def identities(self) -> dict[str, dict[str, Any]]:
+        """Each trial's identity as in ``trial.json``, by its hash; empty where that is damaged."""
         return {trial.hash: trial.document for trial in self._frames.stored}
 
     def aggregates(self) -> pd.DataFrame:
@@ -187,23 +188,44 @@ class Results:
 
         return seed_curves(self.evaluations)
 
-    def comparisons(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+    def comparisons(self, metric: str = DEFAULT_METRIC, margin: float = MARGIN) -> pd.DataFrame:
         """Compare every two learners on each environment; columns as in ``analysis.comparisons``.
 
         The last three are the effect size: how often a run of the one is better than one of the other.
         Solvers are left out: they read the model, and their seeds differ in the evaluation alone. So are
-        pairs of learners that had different budgets.
+        pairs of learners that had different budgets. Equivalence is within ``margin`` of the range from a
+        random policy to the reference, for the default metric where there is a reference; 0 tests none.
         """
+        from rlbench.analysis.claims import margins
         from rlbench.analysis.comparisons import compare_pairs
         from rlbench.analysis.prediction import with_effect_sizes
 
-        if metric not in self._compared:
-            scored = self._trials_by(metric)
+        if not 0 <= margin < 1:
+            raise UsageError(f"margin {margin!r} is no share of a range; give one from 0 to below 1")
+        if (metric, margin) not in self._compared:
+            scored = self.scored(metric)
             spec = self.catalogue.metric(metric).spec
             learners = scored[scored["kind"] != "solver"]
-            pairs = compare_pairs(learners, spec.higher_is_better)
-            self._compared[metric] = with_effect_sizes(pairs, learners, spec.higher_is_better)
-        return self._compared[metric]
+            within = margins(self.references(), margin) if margin and metric == DEFAULT_METRIC else {}
+            pairs = compare_pairs(learners, spec.higher_is_better, within)
+            self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
+        return self._compared[metric, margin]
+
+    def claims(self, metric: str = DEFAULT_METRIC, margin: float = MARGIN) -> pd.DataFrame:
+        """Say what the comparisons show: one row a claim, its sentence in ``text``.
+
+        Columns as in ``analysis.claims.Claim``: ``env, first, second, metric, verdict``, the means, their
+        difference ``effect`` with its interval, the corrected p and over how many tests, ``n`` of ``of``.
+        """
+        import pandas as pd
+
+        from rlbench.analysis.claims import COLUMNS, claims_of
+        from rlbench.reports.answer import claimed
+        from rlbench.reports.sentences import plain
+
+        claims = claims_of(self.comparisons(metric, margin), metric, margin)
+        table = pd.DataFrame([vars(claim) for claim in claims], columns=COLUMNS)
+        return table.assign(text=[plain(claimed(claim)) for claim in claims])
 
     def report(self, out: Path | str | None = None) -> Path:
         """Write the report, figures and tables to ``out`` (default ``PATH/report``); give its page."""
@@ -233,11 +255,12 @@ class Results:
             "report": None if report is None else str(report),
             "trials": json_rows(self.trials[trials]),
             "scores": json_rows(self.scores()[scores]),
+            "claims": json_rows(self.claims()),
             "unsupported": self.unsupported,
         }
 
-    def _trials_by(self, metric: str) -> pd.DataFrame:
-        """Give the trials with their ``score`` by this metric, damaged ones marked."""
+    def scored(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
+        """Give ``trials`` with their ``score`` by this metric, damaged ones marked."""
         from rlbench.analysis.scores import trial_scores
 
         if metric not in self._scored:
@@ -264,7 +287,7 @@ class Results:
     def _references(self) -> dict[str, ReferenceSpec]:
         from rlbench.analysis.references import references_of
 
-        return references_of(self._documents.values(), self.catalogue)
+        return references_of(self.identities.values(), self.catalogue)
 
     @cached_property
     def _contexts(self) -> dict[str, ScoreContext]:
@@ -272,7 +295,7 @@ class Results:
 
         return {
             digest: ScoreContext(trial=trial, reference=reference_for(trial, self._references))
-            for digest, trial in self._documents.items()
+            for digest, trial in self.identities.items()
         }
 
     def __repr__(self) -> str:

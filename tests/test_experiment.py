@@ -54,6 +54,34 @@ def test_comparisons_leave_solvers_out(tmp_path):
     assert set(compared["first"]) | set(compared["second"]) == {"q", "sarsa"}
 
 
+def test_claims_are_a_frame_with_a_sentence_each_and_the_margin_of_the_reference(tmp_path):
+    write_results(tmp_path, envs=("CartPole-v1", "Unheard-v0"), seeds=12)
+    results = rlbench.load(tmp_path)
+    claims = results.claims().set_index("env")
+    assert claims["margin"].tolist() == [
+        pytest.approx(0.05 * (500 - 22.2)),
+        pytest.approx(math.nan, nan_ok=True),
+    ]
+    assert claims["tests"].tolist() == [2, 2]
+    assert claims.loc["CartPole-v1", "verdict"] == "better"
+    assert "a2c is better than dqn on CartPole-v1: mean return" in claims.loc["CartPole-v1", "text"]
+    assert results.claims(margin=0)["margin"].isna().all()
+    with pytest.raises(UsageError, match="from 0 to below 1"):
+        results.claims(margin=5)
+
+
+def test_another_algorithm_changes_no_score_and_the_claims_say_over_how_many_tests(tmp_path):
+    store = write_results(tmp_path, algorithms=("a2c", "dqn"))
+    before, claimed = rlbench.load(tmp_path).scores(), rlbench.load(tmp_path).claims()
+    for seed in range(5):
+        write_trial(store, identity("random", seed=seed))
+    after = rlbench.load(tmp_path)
+    assert after.scores().query("algorithm != 'random'").equals(before)
+    pair = after.claims().query("first == 'a2c' and second == 'dqn'").iloc[0]
+    assert (claimed.loc[0, "tests"], pair["tests"]) == (1, 3)
+    assert pair["effect"] == claimed.loc[0, "effect"]
+
+
 def test_aggregates_are_of_normalised_scores_over_all_environments_with_a_reference(tmp_path):
     envs = ("CartPole-v1", "Acrobot-v1", "Unheard-v0")
     write_results(tmp_path, envs=envs, statuses={("dqn", "Acrobot-v1", 0): "failed"})
@@ -82,11 +110,16 @@ def test_learners_of_different_budgets_are_not_compared(tmp_path):
 def test_the_document_is_json_without_nan(results, tmp_path):
     document = results.document(tmp_path / "run" / "report" / "index.html")
     again = json.loads(json.dumps(document, allow_nan=False))
-    assert list(again) == ["schema_version", "results", "report", "trials", "scores", "unsupported"]
+    assert list(again) == ["schema_version", "results", "report", "trials", "scores", "claims", "unsupported"]
     assert again["unsupported"] == UNSUPPORTED
     assert len(again["trials"]) == 10
     failed = next(trial for trial in again["trials"] if trial["status"] == "failed")
     assert failed["score"] is None
+    (claim,) = again["claims"]
+    assert (claim["first"], claim["second"], claim["verdict"]) == ("a2c", "dqn", "undecided")
+    assert claim["reason"] == "2 of 5 trials of dqn have no score"
+    assert claim["text"].startswith("On CartPole-v1 the data do not decide between a2c (")
+    assert claim["seeds_needed"] is None
     assert set(again["scores"][0]) == {"algorithm", "env", "mean", "low", "high", "n", "of"}
 
 

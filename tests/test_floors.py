@@ -17,7 +17,7 @@ FLOORS = (
     ("algorithms", "analysis"),
     ("running", "reports"),
     ("loaded",),
-    ("experiment",),
+    ("experiment", "comparing"),
     ("conformance",),
     ("cli",),
     ("__main__",),

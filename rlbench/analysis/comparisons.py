@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rlbench.analysis.intervals import spread, welch
+from rlbench.analysis.intervals import FEWEST, equivalence_p, spread, weakness, welch
 
 LEVEL = 0.05
 """The family-wise error rate at which a difference is called decided."""
@@ -18,12 +19,16 @@ LEVEL = 0.05
 EXACT_SPLITS = 10**6
 RESAMPLES = 99_999
 POWER = 0.8
+TRUNCATION = 0.5
+"""The share of a pair's part of the level at which its equivalence is tested; see ``holm``."""
+
 BUDGET = ["steps", "evaluation_points", "evaluation_episodes"]
 """What two algorithms must have alike to be compared."""
 
 _COLUMNS = [
-    "env", "first", "second", "difference", "low", "high", "p", "p_corrected", "tests",
-    "n_first", "n_second", "of_first", "of_second", "verdict", "reason", "seeds_needed",
+    "env", "first", "second", "mean_first", "mean_second", "difference", "low", "high", "weak", "p",
+    "p_corrected", "margin", "p_equivalent", "tests", "n_first", "n_second", "of_first", "of_second",
+    "verdict", "reason", "seeds_needed",
 ]  # fmt: skip
 
 
@@ -84,10 +89,24 @@ def smallest_p(n: int, m: int) -> float:
     return min(1.0, (2 if n == m else 1) / splits)  # equal groups: each split and its mirror tie
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Give Holm's (1979) corrected p-values ``[k]``, which control the family-wise error rate."""
+def holm(p: np.ndarray, equivalences: int = 0) -> np.ndarray:
+    """Give Holm's (1979) corrected p-values ``[k]``, which control the family-wise error rate.
+
+    With ``equivalences`` the family also holds tests of equivalence of that many of the k pairs, each at
+    ``TRUNCATION / k`` of the level. A pair that differs by its margin or more is not equal, and one that is
+    equal does not differ: at most one of its two null hypotheses is true. So what equivalence takes is taken
+    from what the steps of Holm's method would gain from the pairs that are decided: a truncated Holm method
+    (Dmitrienko, Tamhane and Wiens 2008), whose first step is Holm's and whose last are at half its level.
+
+    Proof, by Goeman and Solari (2010): the levels only grow as hypotheses are rejected, and where all false
+    ones are, with r differences among them, the k - r true equalities have together ``1 - TRUNCATION
+    min(r, equivalences) / k`` of the level, and the true inequivalences, at most min(r, equivalences), no
+    more than the rest.
+    """
     order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    decided = np.arange(len(p))
+    kept = 1 - TRUNCATION * np.minimum(decided, equivalences) / max(len(p), 1)
+    stepped = np.maximum.accumulate(p[order] * (len(p) - decided) / kept)
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(stepped, 1.0)
     return corrected
@@ -115,16 +134,24 @@ def _smallest_n(level: float) -> int:
     return next(n for n in itertools.count(2) if smallest_p(n, n) <= level)
 
 
-def compare_pairs(trials: pd.DataFrame, higher_is_better: bool = True) -> pd.DataFrame:
+def compare_pairs(
+    trials: pd.DataFrame, higher_is_better: bool = True, margins: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """Compare every two algorithms of one budget on each environment, from trials with a ``score``.
 
-    Columns: ``env``; ``first, second``, the better mean first; ``difference`` of the means with Welch's 95 %
-    interval ``low, high``; ``p`` of the permutation test, with the missing scores imputed against the first
-    where that makes it larger, and ``p_corrected`` after Holm over the ``tests`` pairs of this call;
-    ``n_first, n_second`` trials with a score of ``of_first, of_second``; ``verdict``: ``better`` (the first
-    is), ``undecided``, or ``cannot be decided`` where no data could pass at this n; ``reason``, where only
-    missing scores stand in the way; ``seeds_needed`` a side, where undecided for want of seeds. Pairs whose
-    ``BUDGET`` columns differ are left out, where ``trials`` has them.
+    Columns: ``env``; ``first, second``, the better mean first; ``mean_first, mean_second`` and their
+    ``difference`` with Welch's 95 % interval ``low, high``, and why that may be too narrow in ``weak``; ``p``
+    of the permutation test, with the missing scores imputed against the first where that makes it larger,
+    and ``p_corrected`` by ``holm`` over the ``tests`` pairs of this call; ``margin``, from ``margins`` by
+    environment, and the corrected ``p_equivalent`` of the two one-sided tests against it; ``n_first,
+    n_second`` trials with a score of ``of_first, of_second``; ``verdict``: ``better`` (the first is),
+    ``equivalent`` within the margin, ``undecided``, or ``cannot be decided`` where no data could pass at this
+    n; ``reason``, where only missing scores stand in the way; ``seeds_needed`` a side, where undecided for
+    want of seeds.
+
+    Equivalence rests on an interval, and so is said only of undecided pairs whose trials all have a score
+    and whose intervals are not ``weak``. Pairs whose ``BUDGET`` columns differ are left out, where ``trials``
+    has them.
     """
     pairs = [
         pair
@@ -132,6 +159,7 @@ def compare_pairs(trials: pd.DataFrame, higher_is_better: bool = True) -> pd.Dat
         for pair in _pairs(str(env), group, higher_is_better)
     ]
     tested = np.array([min(len(pair.first), len(pair.second)) >= 2 for pair in pairs], dtype=bool)
+    margin = np.array([(margins or {}).get(pair.env, math.nan) for pair in pairs])
     observed, safe, floors = (np.full(len(pairs), math.nan) for _ in range(3))
     for index, pair in enumerate(pairs):
         if not tested[index]:
@@ -139,30 +167,43 @@ def compare_pairs(trials: pd.DataFrame, higher_is_better: bool = True) -> pd.Dat
         observed[index] = permutation_p(pair.first, pair.second)
         safe[index] = max(observed[index], _p_at_worst(pair, 1 if higher_is_better else -1))
         floors[index] = smallest_p(len(pair.first), len(pair.second))
-    seen, corrected, reachable = (_corrected(p, tested) for p in (observed, safe, floors))
+    many = np.array([min(pair.of) >= FEWEST for pair in pairs], dtype=bool)  # by design, not by the data
+    equivalences = int((tested & many & np.isfinite(margin)).sum())
+    seen, corrected, reachable = (_corrected(p, tested, equivalences) for p in (observed, safe, floors))
     tests = int(tested.sum())
     table = []
     for index, pair in enumerate(pairs):
         decided, possible = corrected[index] <= LEVEL, reachable[index] <= LEVEL
         reason = pair.missing() if seen[index] <= LEVEL and not decided else ""
         low, high = welch(pair.first, pair.second)
-        short = not decided and not reason
+        p_equivalent = _p_equivalent(pair, margin[index], tests)
+        verdict = "undecided" if possible else "cannot be decided"
+        if decided:
+            verdict = "better"
+        elif possible and p_equivalent <= LEVEL:
+            verdict = "equivalent"
+        short = not reason and verdict in ("undecided", "cannot be decided")
         table.append(
             {
                 "env": pair.env,
                 "first": pair.names[0],
                 "second": pair.names[1],
+                "mean_first": pair.first.mean(),
+                "mean_second": pair.second.mean(),
                 "difference": pair.first.mean() - pair.second.mean(),
                 "low": low,
                 "high": high,
+                "weak": pair.weak,
                 "p": safe[index],
                 "p_corrected": corrected[index],
+                "margin": margin[index],
+                "p_equivalent": p_equivalent,
                 "tests": tests,
                 "n_first": len(pair.first),
                 "n_second": len(pair.second),
                 "of_first": pair.of[0],
                 "of_second": pair.of[1],
-                "verdict": "better" if decided else "undecided" if possible else "cannot be decided",
+                "verdict": verdict,
                 "reason": reason,
                 "seeds_needed": seeds_needed(pair.first, pair.second, LEVEL / max(tests, 1))
                 if short
@@ -190,6 +231,12 @@ class _Pair:
     first: np.ndarray
     second: np.ndarray
     of: tuple[int, int]
+
+    @property
+    def weak(self) -> str:
+        """Why the interval of the difference may be too narrow; empty where nothing shows."""
+        marks = "; ".join(weakness(scores) for scores in (self.first, self.second))
+        return "; ".join(dict.fromkeys(filter(None, marks.split("; "))))
 
     def missing(self) -> str:
         """Say how many trials have no score, as in ``6 of 10 trials of dqn have no score``."""
@@ -230,7 +277,14 @@ def _p_at_worst(pair: _Pair, sign: int) -> float:
     return permutation_p(first, second) if first.mean() > second.mean() else 1.0
 
 
-def _corrected(p: np.ndarray, tested: np.ndarray) -> np.ndarray:
+def _p_equivalent(pair: _Pair, margin: float, tests: int) -> float:
+    """Give the corrected p of equivalence within the margin; NaN where it is not to be claimed."""
+    if pair.weak or pair.of != (len(pair.first), len(pair.second)):
+        return math.nan
+    return float(np.minimum(equivalence_p(pair.first, pair.second, margin) * tests / TRUNCATION, 1))
+
+
+def _corrected(p: np.ndarray, tested: np.ndarray, equivalences: int) -> np.ndarray:
     corrected = np.full(len(p), math.nan)
-    corrected[tested] = holm(p[tested])
+    corrected[tested] = holm(p[tested], equivalences)
     return corrected

@@ -27,6 +27,9 @@ VERBS = {
     "report": Verb(
         "rlbench.cli.report", "Write the report of a results folder again, from what is stored alone."
     ),
+    "compare": Verb(
+        "rlbench.cli.compare", "Compare two results folders, such as two versions, seed by seed."
+    ),
     "status": Verb("rlbench.cli.status", "Show what is finished, running, failed, missing or stale."),
     "verify": Verb("rlbench.cli.verify", "Run trials of a results folder again, and compare every number."),
     "plugins": Verb("rlbench.cli.plugins", "List plugins, what they provide, and what is wrong with them."),

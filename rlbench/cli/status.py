@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rlbench.cli.report import RESULTS, newest
-from rlbench.cli.tables import printable
+from rlbench.cli.tables import aligned, printable
+from rlbench.results.rows import name_seeds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,14 +97,7 @@ def _counts(summary: list[dict[str, Any]], names: tuple[str, ...]) -> list[str]:
     for row in summary:
         cell = [printable(row["algorithm"]), printable(row["env"])]
         rows.append(cell + [str(row[name] or "") for name in (*names, "all")])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            text.ljust(width) if index < 2 else text.rjust(width)
-            for index, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    return aligned(rows, texts=2)
 
 
 def _together(trials: Iterable[Standing]) -> list[tuple[tuple[str, str, str, str], list[Standing]]]:
@@ -116,14 +110,5 @@ def _together(trials: Iterable[Standing]) -> list[tuple[tuple[str, str, str, str
 
 def _seeds(trials: list[Standing]) -> str:
     """Name trials by their seeds, as in ``seeds 0-3, 7``."""
-    seeds = sorted({trial.seed for trial in trials if trial.seed is not None})
-    if not seeds:
-        return f"{len(trials)} trials"
-    ranges: list[list[int]] = []
-    for seed in seeds:
-        if ranges and seed == ranges[-1][1] + 1:
-            ranges[-1][1] = seed
-        else:
-            ranges.append([seed, seed])
-    text = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
-    return f"seed{'s' if len(seeds) > 1 else ''} {text}"
+    seeds = {trial.seed for trial in trials if trial.seed is not None}
+    return name_seeds(seeds) if seeds else f"{len(trials)} trials"

@@ -1,7 +1,8 @@
-"""Results in the terminal: the score table, what went wrong, and where the report is."""
+"""Results in the terminal: the score table, the claims, what went wrong, and where the report is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> None:
-    """Print the score table and the report's path, or one JSON document and nothing else."""
+    """Print the score table, the claims and the report's path, or one JSON document and nothing else."""
     from rich.console import Console
 
     if as_json:
@@ -33,11 +34,25 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
+def aligned(rows: Sequence[Sequence[str]], texts: int) -> list[str]:
+    """Give rows as lines that no width cuts off, the first ``texts`` columns to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            text.ljust(width) if index < texts else text.rjust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
 def print_scores(results: Results, console: Console) -> None:
-    """Print scores by environment, then everything that has no score, with its reason."""
+    """Print scores by environment, the claims, then everything that has no score, with its reason."""
     from rich.text import Text
 
+    from rlbench.reports.answer import answers
     from rlbench.reports.numbers import count
+    from rlbench.reports.sentences import plain
     from rlbench.running.overview import last_line
 
     scores = results.scores()
@@ -47,6 +62,8 @@ def print_scores(results: Results, console: Console) -> None:
     if not weak.empty:
         reasons = "; ".join(dict.fromkeys(reason for text in weak["weak"] for reason in text.split("; ")))
         console.print(Text(f"* weak interval: {reasons}", style="dim"))
+    for sentence in answers(results):
+        console.print(Text(printable(plain(sentence))))
     trials = results.trials
     for trial in trials[trials["status"] != "finished"].itertuples():
         cause = last_line(trial.error if isinstance(trial.error, str) else "")

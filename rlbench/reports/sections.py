@@ -11,9 +11,10 @@ import pandas as pd
 from rlbench.analysis.comparisons import unequal_budgets
 from rlbench.api import Section
 from rlbench.reports import figures
-from rlbench.reports.answer import answer as answer_in_words
+from rlbench.reports.answer import answers, exact_values, solvers
 from rlbench.reports.markup import fragment
 from rlbench.reports.numbers import count, decimals_for, duration, weak
+from rlbench.reports.sentences import html as html_of
 from rlbench.reports.style import looks_of
 
 _RESIDUAL = "residual"
@@ -22,34 +23,21 @@ _MOST_PAIRS = 15  # in one figure of differences
 
 def answer(results: Any) -> Section:
     """Say what the data decide, environment by environment, and what is missing from the count."""
-    scores, pairs, trials = results.scores(), results.comparisons(), results.trials
-    solvers, exact = _solvers(trials), _exact(results)
-    solved = {
-        (row.algorithm, row.env): exact.get((row.algorithm, row.env), row.mean)
-        for row in scores.itertuples()
-        if row.algorithm in solvers
-    }
-    sentences = [
-        answer_in_words(
-            env,
-            rows,
-            pairs[pairs["env"] == env],
-            {name: worth for (name, at), worth in solved.items() if at == env},
-        )
-        for env, rows in scores.groupby("env", sort=True)
-    ]
+    pairs, trials = results.comparisons(), results.trials
     unfinished = trials.loc[trials["status"] != "finished", "status"].value_counts(sort=False).sort_index()
     parts = [f"{amount} {status}" for status, amount in unfinished.items()]
     return Section(
         fragment(
             "answer.html",
-            sentences=sentences,
+            sentences=[html_of(text) for text in answers(results)],
             trials=len(trials),
             unfinished=", ".join(parts),
             missing=results.missing,
             mixed=bool(_mixed(results)),
             compared=len(pairs) > 0,
-        )
+            equivalent=bool((pairs["verdict"] == "equivalent").any()),
+        ),
+        tables={} if pairs.empty else {"claims": results.claims()},
     )
 
 
@@ -69,7 +57,7 @@ def scores(results: Any) -> Section | None:
             drawn[str(env)] = figures.score_points(str(env), rows, here, looks)
     several = table.loc[table["n"] > 1, "weak"]
     reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
-    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
+    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=exact_values(results))
     tables = {
         "scores": table,
         "predictions": next_run,
@@ -129,6 +117,7 @@ def comparisons(results: Any) -> Section | None:
         looks=looks_of(results),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
+        equivalent=bool((pairs["verdict"] == "equivalent").any()),
     )
     return Section(html, figures=drawn, tables={} if pairs.empty else {"comparisons": pairs})
 
@@ -136,7 +125,7 @@ def comparisons(results: Any) -> Section | None:
 def convergence(results: Any) -> Section | None:
     """Show the residual of each solver over its sweeps."""
     rows = results.diagnostics
-    rows = rows[(rows["name"] == _RESIDUAL) & rows["algorithm"].isin(_solvers(results.trials))]
+    rows = rows[(rows["name"] == _RESIDUAL) & rows["algorithm"].isin(solvers(results.trials))]
     if rows.empty:
         return None
     looks = looks_of(results)
@@ -151,7 +140,7 @@ def convergence(results: Any) -> Section | None:
 def diagnostics(results: Any) -> Section | None:
     """Show what the learners tell of themselves while they train."""
     rows = results.diagnostics
-    rows = rows[~rows["algorithm"].isin(_solvers(results.trials))]
+    rows = rows[~rows["algorithm"].isin(solvers(results.trials))]
     if rows.empty:
         return None
     looks = looks_of(results)
@@ -261,20 +250,9 @@ def _together(documents: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(key, " / ".join(texts)) for key, texts in sorted(values.items()) if texts]
 
 
-def _solvers(trials: pd.DataFrame) -> set[str]:
-    return set(trials.loc[trials["kind"] == "solver", "algorithm"])
-
-
-def _exact(results: Any) -> dict[tuple[str, str], float]:
-    """Give the exact expected return of the final policies, mean over trials, where a model gives it."""
-    known = results.evaluations.dropna(subset=["exact_value"]).sort_values("step", kind="stable")
-    last = known.groupby(["algorithm", "env", "seed"])["exact_value"].last()
-    return last.groupby(["algorithm", "env"]).mean().to_dict()
-
-
 def _levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Give what to draw as a line for cells with one evaluation point: the exact value where it is known."""
-    exact = _exact(results)
+    exact = exact_values(results)
     levels: dict[str, dict[str, float]] = {}
     for row in single.itertuples():
         level = exact.get((row.algorithm, row.env), row.mean)

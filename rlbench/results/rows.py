@@ -1,8 +1,9 @@
-"""Frames as plain rows, for documents that programs read."""
+"""Rows and seeds in the plain form that documents and messages have."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,3 +21,15 @@ def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     return [{str(key): plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def name_seeds(seeds: Iterable[int]) -> str:
+    """Give ``seed 3``, or ``seeds 0-3, 7``, in their order and each once."""
+    ranges: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if ranges and seed == ranges[-1][1] + 1:
+            ranges[-1][1] = seed
+        else:
+            ranges.append([seed, seed])
+    text = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+    return f"seed{'' if text.isdigit() else 's'} {text}"

@@ -26,6 +26,7 @@ def test_the_newest_folder_is_reported_and_the_page_named(rlbench, results, tmp_
     assert not (older / "report").exists()
     assert "2 of 3" in done.stdout
     assert "failed: dqn on CartPole-v1, seed 1" in done.stdout
+    assert "On CartPole-v1 nothing can be decided with so few trials" in done.stdout
 
 
 def test_json_is_one_document_and_nothing_else(rlbench, results, tmp_path):
@@ -37,6 +38,9 @@ def test_json_is_one_document_and_nothing_else(rlbench, results, tmp_path):
         ("a2c", 3, 3),
         ("dqn", 2, 3),
     }
+    (claim,) = document["claims"]
+    assert claim["verdict"] == "cannot be decided"
+    assert claim["text"].startswith("On CartPole-v1 nothing can be decided with so few trials")
     assert done.returncode == 0
 
 

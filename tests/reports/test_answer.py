@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from rlbench.analysis.claims import claims_of
 from rlbench.analysis.comparisons import compare_pairs
 from rlbench.analysis.scores import summarise
-from rlbench.reports.answer import answer
+from rlbench.reports.answer import answer, claimed
+from rlbench.reports.sentences import html, plain
 
 
-def said(solved=None, **scores):
-    trials = pd.DataFrame(
-        [(name, "E", seed, value) for name, values in scores.items() for seed, value in enumerate(values)],
-        columns=["algorithm", "env", "seed", "score"],
-    )
+def frame(env="E", **scores):
+    rows = [(name, env, seed, value) for name, values in scores.items() for seed, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["algorithm", "env", "seed", "score"])
+
+
+def said(solved=None, margin=None, **scores):
+    trials = frame(**scores)
     learners = trials[~trials["algorithm"].isin(solved or {})]
-    return re.sub("</?b>", "", answer("E", summarise(trials), compare_pairs(learners), solved or {}))
+    pairs = compare_pairs(learners, margins={"E": margin} if margin else None)
+    return plain(answer("E", summarise(trials), claims_of(pairs), solved or {}))
 
 
 LOW, HIGH = [1.0, 2, 3, 4, 5], [101.0, 102, 103, 104, 105]
@@ -76,7 +79,7 @@ def test_solvers_are_references_not_rivals(scores):
 
 def test_names_are_escaped():
     trials = pd.DataFrame([("<i>", "<E>", 0, 1.0)], columns=["algorithm", "env", "seed", "score"])
-    text = answer("<E>", summarise(trials), compare_pairs(trials), {})
+    text = html(answer("<E>", summarise(trials), [], {}))
     assert "&lt;i&gt;" in text
     assert "&lt;E&gt;" in text
 
@@ -109,7 +112,7 @@ def test_learners_that_are_not_compared_are_told_of_apart():
         columns=["algorithm", "env", "seed", "score"],
     )
     pairs = compare_pairs(trials[trials["algorithm"] != "c"])
-    text = re.sub("</?b>", "", answer("E", summarise(trials), pairs, {}))
+    text = plain(answer("E", summarise(trials), claims_of(pairs), {}))
     assert "do not decide between a (103.0) and b (103.0)" in text
     assert "c scores 103.0 on E" in text
 
@@ -117,3 +120,49 @@ def test_learners_that_are_not_compared_are_told_of_apart():
 def test_an_open_rival_with_missing_trials_is_counted_too():
     text = said(a=[*HIGH, np.nan], b=[value + 0.5 for value in HIGH], c=LOW)
     assert "Between it and a (103.0 from 5 of 6 trials) the data do not decide." in text
+
+
+EVEN = [float(value) for value in range(20)]
+
+
+def test_an_equivalence_states_its_margin_and_where_that_comes_from():
+    assert said(margin=10, a=[value + 0.1 for value in EVEN], b=EVEN) == (
+        "a and b are equivalent on E within a margin of 10.000, 5 % of the range from random to reference: "
+        "mean return 9.600 against 9.500, a difference of 0.100 (95 % interval −3.687 to 3.887; p < 0.001)."
+    )
+
+
+def test_rivals_are_split_into_beaten_equal_and_open():
+    text = said(
+        margin=12, a=[value + 0.1 for value in EVEN], b=EVEN, c=[value - 90 for value in EVEN], d=[9.0]
+    )
+    assert text == (
+        "a has the highest mean return on E, 9.60, and is better than c (−80.50). It is equivalent to b "
+        "(9.50) within a margin of 12.00, 5 % of the range from random to reference. Between it and d the "
+        "data do not decide."
+    )
+
+
+def test_each_claim_of_several_has_a_sentence_of_its_own():
+    pairs = compare_pairs(frame(a=[v + 100 for v in EVEN], b=[v + 99 for v in EVEN], c=EVEN))
+    texts = {(one.first, one.second): plain(claimed(one)) for one in claims_of(pairs)}
+    assert texts["a", "c"].startswith("a is better than c on E: mean return 109.5 against 9.5")
+    assert texts["b", "c"].endswith("p < 0.001, corrected for 3 comparisons).")
+    assert texts["a", "b"].startswith(
+        "On E the data do not decide between a (109.5) and b (108.5): a difference"
+    )
+
+
+def test_claims_by_another_metric_are_not_called_returns():
+    pairs = compare_pairs(frame(a=HIGH, b=LOW), higher_is_better=False)
+    text = plain(claimed(claims_of(pairs, "<steps>")[0]))
+    assert text.startswith("b is better than a on E: mean <steps> 3.0 against 103.0, a difference of −100.0")
+
+
+def test_what_a_name_or_reason_brings_along_is_escaped():
+    pairs = compare_pairs(frame("<E>", **{"<i>": [*HIGH[:4], *[np.nan] * 6], "{}&": EVEN[:10]}))
+    text = html(claimed(claims_of(pairs, "<u>")[0]))
+    assert text == (
+        "On <b>&lt;E&gt;</b> the data do not decide between <b>&lt;i&gt;</b> (102.5 from 4 of 10 trials) and "
+        "<b>{}&amp;</b> (4.5): 6 of 10 trials of &lt;i&gt; have no score."
+    )

@@ -183,6 +183,9 @@ def test_hostile_names_are_shown_as_text_everywhere(tmp_path):
     for name in (*HOSTILE, "<script>alert(1)</script>"):
         assert text.count(name) >= 3, name
     assert "could not be made" not in page
+    rows = (tmp_path / "run" / "report" / "answer-claims.md").read_text(encoding="utf-8").splitlines()
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    assert all("<img" not in row.replace("\\<", "") for row in rows)
 
 
 def test_a_section_that_raises_is_a_box_that_names_its_plugin(results, tmp_path):
