@@ -75,17 +75,19 @@ def superiority(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.mean(above + 0.5 * equal))
 
 
-def superiority_interval(value: float, pairs: int, level: float = LEVEL) -> tuple[float, float]:
-    """Give the interval of a probability of superiority estimated from ``pairs = min(n, m)`` pairs of runs.
+def superiority_interval(
+    value: np.ndarray | float, pairs: int, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the interval of a probability of superiority, estimated from ``pairs = min(n, m)`` pairs of runs.
 
     The estimate is an average of means over that many independent pairs (Hoeffding 1963, section 5b), so it
     varies no more than the frequency of heads in as many tosses of a coin. The interval is Clopper and
     Pearson's (1934) for such a frequency: too wide rather than too narrow, whatever the distributions.
     """
-    wins, rest = value * pairs, (1 - value) * pairs
-    low = stats.beta.ppf((1 - level) / 2, wins, rest + 1) if wins > 0 else 0.0
-    high = stats.beta.ppf((1 + level) / 2, wins + 1, rest) if rest > 0 else 1.0
-    return float(low), float(high)
+    wins, losses = np.asarray(value) * pairs, (1 - np.asarray(value)) * pairs
+    low = stats.beta.ppf((1 - level) / 2, wins, losses + 1)
+    high = stats.beta.ppf((1 + level) / 2, wins + 1, losses)
+    return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)  # without a win or a loss: the very end
 
 
 def with_effect_sizes(

@@ -17,6 +17,7 @@ def rlbench_report_sections() -> Iterable[ReportSectionSpec]:
     yield ReportSectionSpec("scores", "Scores", _HOME + "scores", order=20)
     yield ReportSectionSpec("baselines", "Published figures", "rlbench.reports.baselines:baselines", order=27)
     yield ReportSectionSpec("curves", "Learning curves", _HOME + "curves", order=30)
+    yield ReportSectionSpec("efficiency", "Learning speed", "rlbench.reports.efficiency:efficiency", order=33)
     yield ReportSectionSpec("comparisons", "Comparisons", _HOME + "comparisons", order=40)
     yield ReportSectionSpec("convergence", "Convergence of the solvers", _HOME + "convergence", order=50)
     yield ReportSectionSpec("diagnostics", "Training diagnostics", _HOME + "diagnostics", order=60)
