@@ -28,9 +28,17 @@ class Reference:
 
 def references() -> dict[str, Reference]:
     """Read the table: environment id to reference."""
+    return {env: Reference(**entry) for env, entry in _table()["environments"].items()}
+
+
+def table_version() -> int:
+    """Give the version of the table: scores normalised by different ones are not comparable."""
+    return int(_table()["version"])
+
+
+def _table() -> dict[str, Any]:
     with Path(__file__).with_name("references.toml").open("rb") as file:
-        table = tomllib.load(file)["environments"]
-    return {env: Reference(**entry) for env, entry in table.items()}
+        return tomllib.load(file)
 
 
 def reference_for(trial: Mapping[str, Any], table: Mapping[str, Reference]) -> Reference | None:
