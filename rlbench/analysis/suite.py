@@ -131,7 +131,7 @@ def aggregate_curves(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
                 {
                     "algorithm": member.algorithm,
                     "share": shares,
-                    "steps": shares * float(budgets[0]) if len(budgets) == 1 else np.nan,
+                    "steps": (shares * float(budgets[0])).round() if len(budgets) == 1 else np.nan,
                     "value": points[:, 0],
                     "low": points[:, 1],
                     "high": points[:, 2],

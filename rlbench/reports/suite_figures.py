@@ -52,7 +52,7 @@ def intervals(table: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    names = [literal(name, _LONGEST_NAME) for name in order]
+    names = [_short(name) for name in order]
     panels[0][0].set_yticks(range(len(order)), names)
     panels[0][0].set_ylim(-0.6, len(order) - 0.4)
     figure.supxlabel("normalised score: 0 random, 1 reference", fontsize=8, color=INK)
@@ -112,7 +112,7 @@ def curves(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
 def improvements(frame: pd.DataFrame, order: Sequence[str]) -> Figure:
     """Draw the probability that a run of the row's algorithm beats one of the column's, in percent."""
     cells = frame.pivot(index="first", columns="second", values="probability").loc[order, order]
-    names = [literal(name, _LONGEST_NAME) for name in order]
+    names = [_short(name) for name in order]
     size = 0.36 + 0.3 * len(order)
     longest = max(map(len, names))
     figure = _titled("Probability of improvement, %", 0.7 + size + 0.055 * longest)
@@ -164,6 +164,14 @@ def ranked(table: pd.DataFrame) -> list[str]:
     """Give the algorithms of ``Results.aggregates`` that have a value, the highest IQM first."""
     rows = table[(table["statistic"] == "iqm") & table["value"].notna()]
     return list(rows.sort_values(["value", "algorithm"], ascending=[False, True])["algorithm"])
+
+
+def _short(name: str) -> str:
+    """Give a name for an axis: cut in the middle, since long names often differ at their ends."""
+    line = " ".join(name.split())
+    if len(line) > _LONGEST_NAME:
+        line = f"{line[: _LONGEST_NAME // 2]}…{line[-(_LONGEST_NAME - 1) // 2 :]}"
+    return literal(line)
 
 
 def _titled(title: str, height: float) -> Figure:
