@@ -62,8 +62,8 @@ def gaps(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``algorithm, env, optimum, source``; ``value``, the exact expected return of the final policy;
     ``gap`` with ``low, high``; ``regret``, the mean gap over the evaluations of training, with ``regret_low,
-    regret_high``, NaN for solvers; ``n`` finished trials with an exact value ``of`` all; ``weak``. Means over
-    trials, with Student's t at 95 %.
+    regret_high``, NaN for solvers; ``n`` finished trials with an exact value ``of`` all; ``weak, regret_weak``:
+    why an interval may be too narrow. Means over trials, with Student's t at 95 %.
     """
     solvers = set(trials.loc[trials["kind"] == "solver", "algorithm"])
     worth = curves.groupby(TRIAL, sort=True)["value"].agg(["last", "mean"])
@@ -76,7 +76,7 @@ def gaps(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
             average = average[:0]  # a sweep is no step
         optimum, source = optima.loc[env]
         value, low, high = _mean(last)
-        during, worst, best = _mean(average)
+        during, lowest, highest = _mean(average)
         rows.append(
             {
                 "algorithm": algorithm,
@@ -88,17 +88,18 @@ def gaps(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
                 "low": optimum - high,
                 "high": optimum - low,
                 "regret": optimum - during,
-                "regret_low": optimum - best,
-                "regret_high": optimum - worst,
+                "regret_low": optimum - highest,
+                "regret_high": optimum - lowest,
                 "n": len(last),
                 "of": len(group),
                 "weak": weakness(last) if len(last) else "",
+                "regret_weak": weakness(average) if len(average) else "",
             }
         )
 
     columns = [
         "algorithm", "env", "optimum", "source", "value", "gap", "low", "high",
-        "regret", "regret_low", "regret_high", "n", "of", "weak",
+        "regret", "regret_low", "regret_high", "n", "of", "weak", "regret_weak",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 

@@ -47,7 +47,8 @@ def suite(results: Any) -> Section | None:
         rows=[(name, shown[shown["algorithm"] == name].set_index("statistic")) for name in order],
         decimals=_DECIMALS,
         lacking=list(lacking.itertuples(index=False, name=None)),
-        weak=weak(shown["weak"]),
+        intervals=bool(shown["low"].notna().any()),
+        weak=weak(shown.loc[shown["low"].notna(), "weak"]),
         pairs=_pairs(improvements),
         few=_FEW_PAIRS,
         looks=looks,
@@ -68,7 +69,7 @@ def gaps(results: Any) -> Section | None:
         (env, rows["optimum"].iloc[0], rows["source"].iloc[0], _closest_first(rows))
         for env, rows in table.groupby("env", sort=True)
     ]
-    marks = table.loc[table["low"].notna(), "weak"]
+    marks = [*table.loc[table["low"].notna(), "weak"], *table.loc[table["regret_low"].notna(), "regret_weak"]]
     html = fragment(
         "gaps.html",
         version=table_version(),

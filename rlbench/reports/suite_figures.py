@@ -64,7 +64,7 @@ def profiles(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw each algorithm's share of trials above each normalised score, with its pointwise band."""
     figure = _titled("Performance profiles", 3.1)
     axes = figure.subplots()
-    names = sorted(frame["algorithm"].unique())
+    names = _descending(frame.groupby("algorithm")["share"].mean())
     for place, name in enumerate(names):
         mine = frame[frame["algorithm"] == name]
         shift = place * 3  # markers of curves that coincide stay apart
@@ -87,7 +87,7 @@ def curves(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     figure = _titled("Sample efficiency", 3.1)
     axes = figure.subplots()
     steps = bool(frame["steps"].notna().all())
-    names = sorted(frame["algorithm"].unique())
+    names = _descending(frame.groupby("algorithm")["value"].last())
     for name in names:
         mine = frame[frame["algorithm"] == name]
         at = mine["steps" if steps else "share"]
@@ -102,9 +102,7 @@ def curves(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
         axes.set_xlabel("share of the budget")
     axes.set_ylabel("interquartile mean, normalised")
     axes.margins(x=0.01)
-    last = frame.groupby("algorithm")["value"].last().fillna(-np.inf)
-    order = sorted(names, key=lambda name: (-last[name], name))
-    legend_below(figure, {name: name for name in order}, looks)
+    legend_below(figure, {name: name for name in names}, looks)
     figure.set_label("Sample efficiency: the interquartile mean over environments as training goes on")
     return figure
 
@@ -139,7 +137,7 @@ def gap_curves(env: str, curves: pd.DataFrame, looks: Mapping[str, Look]) -> Fig
     """Draw how far each trial's policy was from the optimum at each evaluation, and the mean over trials."""
     figure = _titled(literal(env), 2.9)
     axes = figure.subplots()
-    names = sorted(curves["algorithm"].unique())
+    names = _descending(-curves.groupby("algorithm")["gap"].mean())
     for name in names:
         look, mine = looks[name], curves[curves["algorithm"] == name]
         sns.lineplot(
@@ -164,6 +162,12 @@ def ranked(table: pd.DataFrame) -> list[str]:
     """Give the algorithms of ``Results.aggregates`` that have a value, the highest IQM first."""
     rows = table[(table["statistic"] == "iqm") & table["value"].notna()]
     return list(rows.sort_values(["value", "algorithm"], ascending=[False, True])["algorithm"])
+
+
+def _descending(values: pd.Series) -> list[str]:
+    """Give the names of these values, the highest first: the order of the legend."""
+    filled = values.fillna(-np.inf)
+    return sorted(filled.index, key=lambda name: (-filled[name], name))
 
 
 def _short(name: str) -> str:
