@@ -62,8 +62,8 @@ def gaps(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``algorithm, env, optimum, source``; ``value``, the exact expected return of the final policy;
     ``gap`` with ``low, high``; ``regret``, the mean gap over the evaluations of training, with ``regret_low,
-    regret_high``, NaN for solvers; ``n`` finished trials with an exact value ``of`` all; ``weak, regret_weak``:
-    why an interval may be too narrow. Means over trials, with Student's t at 95 %.
+    regret_high``, NaN for solvers; ``n`` finished trials with an exact value ``of`` all; ``weak`` and
+    ``regret_weak``: why an interval may be too narrow. Means over trials, with Student's t at 95 %.
     """
     solvers = set(trials.loc[trials["kind"] == "solver", "algorithm"])
     worth = curves.groupby(TRIAL, sort=True)["value"].agg(["last", "mean"])

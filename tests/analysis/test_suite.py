@@ -103,11 +103,12 @@ def test_improvement_is_mann_whitneys_for_every_ordered_pair(decimals):
         assert row["low"] < row["probability"] < row["high"]
 
 
-def test_the_interval_of_an_improvement_is_the_stratified_bootstraps():
+@pytest.mark.parametrize("sizes", [(7, 4), (6, 6)])
+def test_the_interval_of_an_improvement_is_the_stratified_bootstraps(sizes):
     rng = np.random.default_rng(1)
     scores = {
         (name, env): rng.normal(shift, 1, size)
-        for name, shift, size in (("a", 0.4, 7), ("b", 0, 4))
+        for name, shift, size in zip("ab", (0.4, 0), sizes, strict=True)
         for env in ENVS
     }
     row = improvements(trials(scores)).set_index("first").loc["a"]
