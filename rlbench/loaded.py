@@ -156,9 +156,7 @@ class Results:
     @cached_property
     def normalised(self) -> pd.Series:
         """Each trial's score between a random policy (0) and a reference (1), in the order of ``trials``."""
-        from rlbench.analysis.references import normalise
-
-        return normalise(self.trials, self.identities, self._references)
+        return self._normalise(self.trials)
 
     @cached_property
     def identities(self) -> dict[str, dict[str, Any]]:
@@ -173,8 +171,40 @@ class Results:
         """
         from rlbench.analysis.aggregates import summarise_suite
 
-        learners = self.trials["kind"] != "solver"
-        return summarise_suite(self.trials.assign(normalised=self.normalised)[learners])
+        return summarise_suite(self._suite)
+
+    def profiles(self) -> pd.DataFrame:
+        """Give each learner's performance profile over environments, as in ``analysis.suite.profiles``."""
+        from rlbench.analysis.suite import profiles
+
+        return profiles(self._suite)
+
+    def improvements(self) -> pd.DataFrame:
+        """Give how likely each learner beats each other one, as in ``analysis.suite.improvements``."""
+        from rlbench.analysis.suite import improvements
+
+        return improvements(self._suite)
+
+    def aggregate_curves(self) -> pd.DataFrame:
+        """Give the interquartile mean over environments as training goes on, as in ``analysis.suite``."""
+        from rlbench.analysis.suite import aggregate_curves
+
+        of_trials = self.trials[["algorithm", "env", "seed", "hash"]]
+        curves = self.seed_curves().merge(of_trials, on=["algorithm", "env", "seed"])
+        values = self._normalise(curves.rename(columns={"value": "score"}))
+        return aggregate_curves(curves.assign(value=values), self._suite)
+
+    def gap_curves(self) -> pd.DataFrame:
+        """Give how far each trial's policies were from the optimum, exactly, as in ``analysis.gaps``."""
+        from rlbench.analysis.gaps import gap_curves
+
+        return gap_curves(self.evaluations, self.trials, self.identities, self._references)
+
+    def gaps(self) -> pd.DataFrame:
+        """Give each algorithm's exact gap to the optimum and its regret; columns as in ``analysis.gaps``."""
+        from rlbench.analysis.gaps import gaps
+
+        return gaps(self.gap_curves(), self.trials)
 
     def curves(self) -> pd.DataFrame:
         """Learning curves: ``algorithm, env, step, mean, low, high, n, of``."""
@@ -288,6 +318,17 @@ class Results:
         from rlbench.analysis.references import references_of
 
         return references_of(self.identities.values(), self.catalogue)
+
+    @cached_property
+    def _suite(self) -> pd.DataFrame:
+        """The learners' trials with their scores ``normalised``: what is said over environments."""
+        return self.trials.assign(normalised=self.normalised)[self.trials["kind"] != "solver"]
+
+    def _normalise(self, scored: pd.DataFrame) -> pd.Series:
+        """Normalise the ``score`` of each row that has the ``hash`` of its trial."""
+        from rlbench.analysis.references import normalise
+
+        return normalise(scored, self.identities, self._references)
 
     @cached_property
     def _contexts(self) -> dict[str, ScoreContext]:

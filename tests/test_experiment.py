@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 from synthetic import identity, write_results, write_trial
 
@@ -96,6 +97,18 @@ def test_aggregates_are_of_normalised_scores_over_all_environments_with_a_refere
     assert table.loc[("dqn", "iqm"), ["environments", "n", "of"]].tolist() == [2, 9, 10]
     assert (table["low"] < table["value"]).all()
     assert (table["value"] < table["high"]).all()
+
+
+def test_curves_over_environments_are_of_normalised_returns(tmp_path):
+    write_results(tmp_path, algorithms=("a2c", "value-iteration"), envs=("CartPole-v1", "Acrobot-v1"))
+    results = rlbench.load(tmp_path)
+    table = results.aggregate_curves()
+    assert set(table["algorithm"]) == {"a2c"}
+    assert table["steps"].tolist() == list(range(2_500, 52_500, 2_500))
+    last = results.seed_curves().query("algorithm == 'a2c' and step == 50_000").sort_values(["env", "seed"])
+    acrobot, cartpole = last["value"].to_numpy().reshape(2, 5)
+    both = np.sort([*((cartpole - 22.2) / (500 - 22.2)), *((acrobot + 497.4) / (497.4 - 73.5))])
+    assert table["value"].iloc[-1] == pytest.approx(both[2:-2].mean())
 
 
 def test_learners_of_different_budgets_are_not_compared(tmp_path):

@@ -7,14 +7,16 @@ with as many runs everywhere each number is by that paper's definition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from rlbench.analysis.intervals import LEVEL
+from rlbench.analysis.intervals import FEWEST, LEVEL
+from rlbench.analysis.scores import CELL
 
 RESAMPLES = 10_000
 _AT_ONCE = 2**22  # numbers that are held at a time
@@ -106,10 +108,17 @@ def optimality_gap(runs: Runs) -> np.ndarray:
 
 
 def profile(thresholds: np.ndarray) -> Statistic:
-    """Give the performance profile: the share of runs above each of ``thresholds [k]`` (section 4.2)."""
+    """Give the performance profile: the share of runs above each of rising ``thresholds [k]`` (sec. 4.2)."""
 
     def share(runs: Runs) -> np.ndarray:
-        return np.stack([runs.averaged((runs.values > one).astype(float)) for one in thresholds], axis=-1)
+        above = np.searchsorted(thresholds, runs.values)  # how many thresholds each run is above
+        places = above.reshape(-1, above.shape[-1])
+        places = places + (len(thresholds) + 1) * np.arange(len(places))[:, None]
+        weights = None if runs.even else np.broadcast_to(runs.weights, places.shape).ravel()
+        size = (*above.shape[:-1], len(thresholds) + 1)
+        counts = np.bincount(places.ravel(), weights, math.prod(size)).reshape(size)
+        sums = counts[..., ::-1].cumsum(axis=-1)[..., -2::-1]
+        return np.asarray(sums / above.shape[-1] if runs.even else sums)
 
     return share
 
@@ -150,8 +159,27 @@ def bootstrap(
             for count in _portions(resamples, sum(sample.values.shape[-1] for sample in samples))
         ]
     )
+    return percentiles(found, level)
+
+
+def percentiles(found: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Give the ends of the percentile interval of resampled values ``[R, ...]``."""
     low, high = np.percentile(found, [50 * (1 - level), 50 * (1 + level)], axis=0)
     return low, high
+
+
+def interval(statistic: Statistic, runs: Runs, resamples: int = RESAMPLES) -> tuple[np.ndarray, np.ndarray]:
+    """Give the ends of ``bootstrap``'s interval; NaN where all resamples are equal.
+
+    Equal runs do not show that the next would be the same, and a single run shows no spread at all.
+    """
+    return without_points(bootstrap(statistic, runs, resamples=resamples))
+
+
+def without_points(ends: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Give the ends of intervals, NaN where they are one point."""
+    point = np.isclose(*ends, rtol=1e-12, atol=1e-12)
+    return np.where(point, np.nan, ends[0]), np.where(point, np.nan, ends[1])
 
 
 def _portions(resamples: int, size: int) -> Iterator[int]:
@@ -170,37 +198,78 @@ def _every_statistic(runs: Runs) -> np.ndarray:
     return np.stack([statistic(runs) for statistic in STATISTICS.values()], axis=-1)
 
 
+@dataclass(frozen=True)
+class Member:
+    """One algorithm in a suite: its normalised ``scores [n]`` by environment, of all its trials there."""
+
+    algorithm: str
+    scores: Mapping[str, np.ndarray]
+    of: int
+
+    @property
+    def lacks(self) -> list[str]:
+        """The environments on which it has no score."""
+        return [env for env, scores in self.scores.items() if not len(scores)]
+
+    @property
+    def runs(self) -> Runs:
+        """Its scores for a statistic; raises ``ValueError`` where it lacks an environment."""
+        return Runs.of(list(self.scores.values()))
+
+    @property
+    def weak(self) -> str:
+        """Why its intervals may be too narrow; empty where they are not marked."""
+        few = any(len(scores) < FEWEST for scores in self.scores.values())
+        return f"fewer than {FEWEST} seeds" if few else ""
+
+
+def members(trials: pd.DataFrame) -> list[Member]:
+    """Give the algorithms of the suite: of all environments with a normalised score of any algorithm.
+
+    ``trials`` has ``algorithm, env, normalised``, in any order. Empty with fewer than two environments.
+    """
+    known = trials[np.isfinite(trials["normalised"].to_numpy(float))]
+    suite = sorted(known["env"].unique())
+    if len(suite) < 2:
+        return []
+    scores = {key: np.sort(group.to_numpy(float)) for key, group in known.groupby(CELL)["normalised"]}
+    counts = trials[trials["env"].isin(suite)].groupby("algorithm", sort=True).size()
+    return [
+        Member(str(algorithm), {env: scores.get((algorithm, env), np.empty(0)) for env in suite}, int(of))
+        for algorithm, of in counts.items()
+    ]
+
+
 def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
     """Give each algorithm's statistics over all environments that have normalised scores.
 
     ``trials`` has ``algorithm, env, normalised``. Columns: ``algorithm, statistic, value, low, high`` (95 %,
-    stratified bootstrap), ``environments`` of the suite, ``n`` trials with a score of ``of``, ``lacks``: the
-    environments on which an algorithm has no score, and hence no value. The suite is the same for all, so
-    that an algorithm more changes nobody's numbers. Empty with fewer than two environments.
+    stratified bootstrap; NaN where resampling changes nothing), ``environments`` of the suite, ``n`` trials
+    with a score of ``of``, ``lacks``: the environments on which an algorithm has no score, and hence no
+    value; ``weak``: why the interval may be too narrow. The suite is the same for all, so that an algorithm
+    more changes nobody's numbers. Empty with fewer than two environments.
     """
-    known = trials[np.isfinite(trials["normalised"].to_numpy(float))]
-    suite = sorted(known["env"].unique())
     rows = []
-    for algorithm, mine in trials[trials["env"].isin(suite)].groupby("algorithm", sort=True):
-        scores = [mine.loc[mine["env"] == env, "normalised"].dropna().to_numpy(float) for env in suite]
-        lacks = [env for env, values in zip(suite, scores, strict=True) if not len(values)]
+    for member in members(trials):
         values = lows = highs = np.full(len(STATISTICS), np.nan)
-        if not lacks:
-            runs = Runs.of(scores)
-            values, (lows, highs) = _every_statistic(runs), bootstrap(_every_statistic, runs)
+        if not member.lacks:
+            values, (lows, highs) = _every_statistic(member.runs), interval(_every_statistic, member.runs)
         for name, value, low, high in zip(STATISTICS, values, lows, highs, strict=True):
             rows.append(
                 {
-                    "algorithm": algorithm,
+                    "algorithm": member.algorithm,
                     "statistic": name,
                     "value": float(value),
                     "low": float(low),
                     "high": float(high),
-                    "environments": len(suite),
-                    "n": sum(map(len, scores)),
-                    "of": len(mine),
-                    "lacks": ", ".join(lacks),
+                    "environments": len(member.scores),
+                    "n": sum(map(len, member.scores.values())),
+                    "of": member.of,
+                    "lacks": ", ".join(member.lacks),
+                    "weak": member.weak,
                 }
             )
-    columns = ["algorithm", "statistic", "value", "low", "high", "environments", "n", "of", "lacks"]
-    return pd.DataFrame(rows if len(suite) > 1 else [], columns=columns)
+    columns = [
+        "algorithm", "statistic", "value", "low", "high", "environments", "n", "of", "lacks", "weak",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rlbench.reports.style import INK, PAPER, Look, literal
 
-_WIDTH = 5.0  # inches; narrow, so that text stays readable on a small screen
+WIDTH = 5.0  # inches; narrow, so that text stays readable on a small screen
 _LONGEST_TICK = 26  # characters of a name beside an axis
 _LEGEND_ROW = 0.18  # inches that a legend's row takes from the axes; there is room for two
 _GOLDEN_STEP = 0.618034  # spreads points evenly without chance
@@ -70,11 +70,11 @@ def learning_curves(
     axes.margins(x=0.01)
     if len(means):
         axes.set_xlim(left=0)
-        axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+        axes.xaxis.set_major_formatter(FuncFormatter(short_steps))
     else:
         axes.set_xticks([])
     order = sorted(final, key=lambda name: (-np.nan_to_num(final[name], nan=-np.inf), name))
-    _legend(figure, {name: name for name in order}, looks)
+    legend_below(figure, {name: name for name in order}, looks)
     figure.set_label(f"Learning curves on {env}: mean return over environment steps")
     return figure
 
@@ -155,7 +155,7 @@ def convergence(env: str, residuals: pd.DataFrame, looks: Mapping[str, Look]) ->
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("sweep")
     axes.set_ylabel("residual (sup norm)")
-    _legend(figure, {str(name): str(name) for name in sorted(set(positive["algorithm"]))}, looks)
+    legend_below(figure, {str(name): str(name) for name in sorted(set(positive["algorithm"]))}, looks)
     figure.set_label(f"Residual of each solver on {env} over its sweeps, logarithmic")
     return figure
 
@@ -165,7 +165,7 @@ def diagnostics(env: str, rows: pd.DataFrame, looks: Mapping[str, Look]) -> Figu
     names = sorted(rows["name"].unique())
     columns = min(2, len(names))
     height = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(_WIDTH, 0.7 + 1.5 * height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.7 + 1.5 * height), layout="constrained")
     figure.suptitle(literal(env), x=0.01, horizontalalignment="left")
     panels = figure.subplots(height, columns, squeeze=False).flatten()
     for axes, name in zip(panels, names, strict=False):
@@ -182,18 +182,18 @@ def diagnostics(env: str, rows: pd.DataFrame, looks: Mapping[str, Look]) -> Figu
             )
         axes.set_title(literal(str(name)))
         axes.set_xlabel("environment steps")
-        axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+        axes.xaxis.set_major_formatter(FuncFormatter(short_steps))
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_locator(MaxNLocator(4))
     for axes in panels[len(names) :]:
         axes.set_visible(False)
-    _legend(figure, {str(name): str(name) for name in sorted(rows["algorithm"].unique())}, looks)
+    legend_below(figure, {str(name): str(name) for name in sorted(rows["algorithm"].unique())}, looks)
     figure.set_label(f"Training diagnostics on {env}: mean over seeds, from the lowest to the highest")
     return figure
 
 
 def _figure(env: str, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     figure.suptitle(literal(env), x=0.01, horizontalalignment="left")
     return figure, figure.subplots()
 
@@ -207,7 +207,7 @@ def _span(axes: Axes, values: np.ndarray) -> None:
         axes.set_ylim(low - margin, high + margin)
 
 
-def _legend(figure: Figure, names: Mapping[str, str], looks: Mapping[str, Look]) -> None:
+def legend_below(figure: Figure, names: Mapping[str, str], looks: Mapping[str, Look]) -> None:
     """Put a legend below the figure. Texts are set afterwards: matplotlib hides labels that start with _."""
     if not names:
         return
@@ -225,7 +225,8 @@ def _legend(figure: Figure, names: Mapping[str, str], looks: Mapping[str, Look])
         shown.set_text(text)
 
 
-def _steps(value: float, _position: int | None = None) -> str:
+def short_steps(value: float, _position: int | None = None) -> str:
+    """Give a number of steps as an axis shows it: ``50k``."""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{unit}"

@@ -8,6 +8,7 @@ from rlbench.api import ReportSectionSpec
 from rlbench.hookspecs import hookimpl
 
 _HOME = "rlbench.reports.sections:"
+_SUITE = "rlbench.reports.suite:"
 
 
 @hookimpl
@@ -18,7 +19,9 @@ def rlbench_report_sections() -> Iterable[ReportSectionSpec]:
     yield ReportSectionSpec("baselines", "Published figures", "rlbench.reports.baselines:baselines", order=27)
     yield ReportSectionSpec("curves", "Learning curves", _HOME + "curves", order=30)
     yield ReportSectionSpec("efficiency", "Learning speed", "rlbench.reports.efficiency:efficiency", order=33)
+    yield ReportSectionSpec("suite", "Over environments", _SUITE + "suite", order=35)
     yield ReportSectionSpec("comparisons", "Comparisons", _HOME + "comparisons", order=40)
+    yield ReportSectionSpec("gaps", "Exact gaps", _SUITE + "gaps", order=45)
     yield ReportSectionSpec("convergence", "Convergence of the solvers", _HOME + "convergence", order=50)
     yield ReportSectionSpec("diagnostics", "Training diagnostics", _HOME + "diagnostics", order=60)
     yield ReportSectionSpec("failures", "What did not finish", _HOME + "failures", order=70)
