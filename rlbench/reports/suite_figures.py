@@ -108,7 +108,7 @@ def curves(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
 
 
 def improvements(frame: pd.DataFrame, order: Sequence[str]) -> Figure:
-    """Draw the probability that a run of the row's algorithm beats one of the column's, in percent."""
+    """Draw the probability that a trial of the row's algorithm beats one of the column's, in percent."""
     cells = frame.pivot(index="first", columns="second", values="probability").loc[order, order]
     names = [_short(name) for name in order]
     size = 0.36 + 0.3 * len(order)
@@ -126,10 +126,10 @@ def improvements(frame: pd.DataFrame, order: Sequence[str]) -> Figure:
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelrotation=0)
     axes.tick_params(axis="x", labelrotation=90 if longest * len(names) > 44 else 0)
-    axes.set_xlabel("… beats a run of this one", labelpad=6)
+    axes.set_xlabel("… beats one of this", labelpad=6)
     axes.xaxis.set_label_position("top")
-    axes.set_ylabel("a run of this …")
-    figure.set_label("Probability in percent that a run of the row's algorithm beats one of the column's")
+    axes.set_ylabel("a trial of this …")
+    figure.set_label("Probability in percent that a trial of the row's algorithm beats one of the column's")
     return figure
 
 
