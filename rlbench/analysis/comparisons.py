@@ -27,8 +27,8 @@ BUDGET = ["steps", "evaluation_points", "evaluation_episodes"]
 
 _COLUMNS = [
     "env", "first", "second", "mean_first", "mean_second", "difference", "low", "high", "weak", "p",
-    "p_corrected", "margin", "p_equivalent", "tests", "n_first", "n_second", "of_first", "of_second",
-    "verdict", "reason", "seeds_needed",
+    "p_corrected", "margin", "p_equivalent", "tests", "equivalences", "n_first", "n_second", "of_first",
+    "of_second", "verdict", "reason", "seeds_needed",
 ]  # fmt: skip
 
 
@@ -141,13 +141,13 @@ def compare_pairs(
 
     Columns: ``env``; ``first, second``, the better mean first; ``mean_first, mean_second`` and their
     ``difference`` with Welch's 95 % interval ``low, high``, and why that may be too narrow in ``weak``; ``p``
-    of the permutation test, with the missing scores imputed against the first where that makes it larger,
-    and ``p_corrected`` by ``holm`` over the ``tests`` pairs of this call; ``margin``, from ``margins`` by
-    environment, and the corrected ``p_equivalent`` of the two one-sided tests against it; ``n_first,
-    n_second`` trials with a score of ``of_first, of_second``; ``verdict``: ``better`` (the first is),
-    ``equivalent`` within the margin, ``undecided``, or ``cannot be decided`` where no data could pass at this
-    n; ``reason``, where only missing scores stand in the way; ``seeds_needed`` a side, where undecided for
-    want of seeds.
+    of the permutation test, with the missing scores imputed against the first where that makes it larger, and
+    ``p_corrected`` by ``holm`` over the ``tests`` pairs of this call; ``margin``, from ``margins`` by
+    environment, and the corrected ``p_equivalent`` of the two one-sided tests against it, for which the
+    correction leaves room in ``equivalences`` pairs; ``n_first, n_second`` trials with a score of ``of_first,
+    of_second``; ``verdict``: ``better`` (the first is), ``equivalent`` within the margin, ``undecided``, or
+    ``cannot be decided`` where no data could pass at this n; ``reason``, where only missing scores stand in
+    the way; ``seeds_needed`` a side, where undecided for want of seeds.
 
     Equivalence rests on an interval, and so is said only of undecided pairs whose trials all have a score
     and whose intervals are not ``weak``. Pairs whose ``BUDGET`` columns differ are left out, where ``trials``
@@ -199,6 +199,7 @@ def compare_pairs(
                 "margin": margin[index],
                 "p_equivalent": p_equivalent,
                 "tests": tests,
+                "equivalences": equivalences,
                 "n_first": len(pair.first),
                 "n_second": len(pair.second),
                 "of_first": pair.of[0],

@@ -114,7 +114,7 @@ def comparisons(results: Any) -> Section | None:
         looks=looks_of(results),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
-        equivalent=bool((pairs["verdict"] == "equivalent").any()),
+        equivalences=0 if pairs.empty else int(pairs["equivalences"].iloc[0]),
     )
     return Section(html, figures=drawn, tables={} if pairs.empty else {"comparisons": pairs})
 

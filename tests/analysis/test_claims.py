@@ -12,7 +12,7 @@ from scipy import stats
 
 from rlbench.analysis.claims import claims_of, margins
 from rlbench.analysis.comparisons import LEVEL, TRUNCATION, compare_pairs, holm
-from rlbench.analysis.intervals import equivalence_p, welch
+from rlbench.analysis.intervals import equivalence_p, weakness, welch
 
 
 def frame(env="E", **scores):
@@ -131,6 +131,27 @@ def test_false_equivalences_of_real_scores_stay_below_the_level():
     found = [compare_pairs(frame(a=a, b=b), margins={"E": 1.0})["verdict"][0] for a, b in pairs]
     assert found.count("equivalent") <= 0.05 * len(pairs)
     assert found.count("better") >= 0.9 * len(pairs)
+
+
+@pytest.mark.parametrize("n", [10, 20])
+@pytest.mark.parametrize("shape", ["normal", "skewed", "two peaks"])
+def test_means_a_margin_apart_are_seldom_called_equivalent_whatever_their_shape(shape, n):
+    rng = np.random.default_rng(n)
+    draw, mean, deviation = {
+        "normal": (rng.standard_normal, 0.0, 1.0),
+        "skewed": (rng.standard_exponential, 1.0, 1.0),
+        "two peaks": (
+            lambda n: np.where(rng.random(n) < 0.2, 100.0, 500.0) + rng.normal(0, 30, n),
+            420.0,
+            163.0,
+        ),
+    }[shape]
+    margin, false = 5 * deviation * math.sqrt(2 / n), 0
+    for _ in range(1000):
+        a, b = draw(n) - mean + margin, draw(n) - mean
+        p = equivalence_p(a, b, margin) / TRUNCATION
+        false += p <= LEVEL and not weakness(a) and not weakness(b)
+    assert false <= 0.035 * 1000
 
 
 def test_margins_are_a_share_of_the_range_whatever_its_sign():
