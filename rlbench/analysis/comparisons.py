@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rlbench.analysis.intervals import FEWEST, equivalence_p, spread, weakness, welch
+from rlbench.analysis.intervals import FEWEST, spread, weakness, welch
 
 LEVEL = 0.05
 """The family-wise error rate at which a difference is called decided."""
@@ -110,6 +110,17 @@ def holm(p: np.ndarray, equivalences: int = 0) -> np.ndarray:
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(stepped, 1.0)
     return corrected
+
+
+def equivalence_p(first: np.ndarray, second: np.ndarray, margin: float) -> float:
+    """Give the larger p of the two one-sided tests that the means differ by ``margin`` or more.
+
+    Schuirmann (1987), with Welch's t: p is at most ``a`` where Welch's interval at level ``1 - 2 a`` lies
+    within the margin. There must be some spread on either side.
+    """
+    above = stats.ttest_ind(first, second - margin, equal_var=False, alternative="greater").pvalue
+    below = stats.ttest_ind(first, second + margin, equal_var=False, alternative="less").pvalue
+    return float(max(above, below))
 
 
 def seeds_needed(first: np.ndarray, second: np.ndarray, level: float) -> float:
@@ -280,7 +291,7 @@ def _p_at_worst(pair: _Pair, sign: int) -> float:
 
 def _p_equivalent(pair: _Pair, margin: float, tests: int) -> float:
     """Give the corrected p of equivalence within the margin; NaN where it is not to be claimed."""
-    if pair.weak or pair.of != (len(pair.first), len(pair.second)):
+    if pair.weak or pair.of != (len(pair.first), len(pair.second)) or math.isnan(margin):
         return math.nan
     return float(np.minimum(equivalence_p(pair.first, pair.second, margin) * tests / TRUNCATION, 1))
 
