@@ -150,7 +150,8 @@ class Results:
         from rlbench.analysis.references import reference_for, references
 
         table = references()
-        found = {trial.env: reference_for(trial.document, table) for trial in self._frames.stored}
+        whole = (trial for trial in self._frames.stored if trial.document)
+        found = {trial.env: reference_for(trial.document, table) for trial in whole}
         rows = [(env, one.random, one.reference) for env, one in found.items() if one is not None]
         return pd.DataFrame(rows, columns=["env", "random", "reference"])
 
