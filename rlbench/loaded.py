@@ -143,7 +143,7 @@ class Results:
         return {trial.hash: trial.document for trial in self._frames.stored}
 
     @cached_property
-    def _references(self) -> pd.DataFrame:
+    def _ranges(self) -> pd.DataFrame:
         """What scores are normalised between: ``env, random, reference``."""
         import pandas as pd
 
@@ -194,7 +194,7 @@ class Results:
             scored = self._trials_by(metric)
             spec = self.catalogue.metric(metric).spec
             learners = scored[scored["kind"] != "solver"]
-            within = margins(self._references, margin) if margin and metric == DEFAULT_METRIC else {}
+            within = margins(self._ranges, margin) if margin and metric == DEFAULT_METRIC else {}
             self._compared[metric, margin] = compare_pairs(learners, spec.higher_is_better, within)
         return self._compared[metric, margin]
 
