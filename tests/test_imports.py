@@ -37,6 +37,7 @@ def test_the_start_loads_no_numerics(statement):
         "main(['status'])",
         "main(['run', '--help'])",
         "main(['report', '--help'])",
+        "main(['compare', '--help'])",
         "main(['verify', '--help'])",
         "main(['doctor', '--help'])",
     ],

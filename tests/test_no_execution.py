@@ -211,6 +211,8 @@ def test_nothing_that_stored_files_name_is_imported(tmp_path, monkeypatch):
     )
     text = looked_at(store.root, "report", "status")
     assert evil in text
+    beside = CliRunner().invoke(main, ["compare", str(store.root), str(store.root)])
+    assert evil in beside.output
     assert "evil_module" not in sys.modules
     done = CliRunner().invoke(main, ["verify", str(store.root)])
     assert done.exit_code != 0

@@ -20,7 +20,7 @@ class Claim:
     corrected; ``weak`` says why it may be too narrow. ``p_corrected`` is that of the test behind the verdict,
     corrected over ``tests`` comparisons. ``verdict`` is ``better`` (the first is), ``equivalent`` (within
     ``margin``, that ``share`` of the range from random to reference), ``undecided`` or ``cannot be decided``;
-    ``reason`` and ``seeds_needed`` (for each of the two) say why it is open and what it would take.
+    ``reason`` says what else decides or keeps it open, ``seeds_needed`` what it would take on each side.
     """
 
     env: str

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rlbench.analysis.intervals import FEWEST, equivalence_p, spread, weakness, welch
+from rlbench.analysis.intervals import FEWEST, spread, weakness, welch
 
 LEVEL = 0.05
 """The family-wise error rate at which a difference is called decided."""
@@ -27,8 +27,8 @@ BUDGET = ["steps", "evaluation_points", "evaluation_episodes"]
 
 _COLUMNS = [
     "env", "first", "second", "mean_first", "mean_second", "difference", "low", "high", "weak", "p",
-    "p_corrected", "margin", "p_equivalent", "tests", "n_first", "n_second", "of_first", "of_second",
-    "verdict", "reason", "seeds_needed",
+    "p_corrected", "margin", "p_equivalent", "tests", "equivalences", "n_first", "n_second", "of_first",
+    "of_second", "verdict", "reason", "seeds_needed",
 ]  # fmt: skip
 
 
@@ -112,6 +112,17 @@ def holm(p: np.ndarray, equivalences: int = 0) -> np.ndarray:
     return corrected
 
 
+def equivalence_p(first: np.ndarray, second: np.ndarray, margin: float) -> float:
+    """Give the larger p of the two one-sided tests that the means differ by ``margin`` or more.
+
+    Schuirmann (1987), with Welch's t: p is at most ``a`` where Welch's interval at level ``1 - 2 a`` lies
+    within the margin. There must be some spread on either side.
+    """
+    above = stats.ttest_ind(first, second - margin, equal_var=False, alternative="greater").pvalue
+    below = stats.ttest_ind(first, second + margin, equal_var=False, alternative="less").pvalue
+    return float(max(above, below))
+
+
 def seeds_needed(first: np.ndarray, second: np.ndarray, level: float) -> float:
     """Give how many seeds each side would need to show the observed effect with 80 % power.
 
@@ -141,13 +152,13 @@ def compare_pairs(
 
     Columns: ``env``; ``first, second``, the better mean first; ``mean_first, mean_second`` and their
     ``difference`` with Welch's 95 % interval ``low, high``, and why that may be too narrow in ``weak``; ``p``
-    of the permutation test, with the missing scores imputed against the first where that makes it larger,
-    and ``p_corrected`` by ``holm`` over the ``tests`` pairs of this call; ``margin``, from ``margins`` by
-    environment, and the corrected ``p_equivalent`` of the two one-sided tests against it; ``n_first,
-    n_second`` trials with a score of ``of_first, of_second``; ``verdict``: ``better`` (the first is),
-    ``equivalent`` within the margin, ``undecided``, or ``cannot be decided`` where no data could pass at this
-    n; ``reason``, where only missing scores stand in the way; ``seeds_needed`` a side, where undecided for
-    want of seeds.
+    of the permutation test, with the missing scores imputed against the first where that makes it larger, and
+    ``p_corrected`` by ``holm`` over the ``tests`` pairs of this call; ``margin``, from ``margins`` by
+    environment, and the corrected ``p_equivalent`` of the two one-sided tests against it, for which the
+    correction leaves room in ``equivalences`` pairs; ``n_first, n_second`` trials with a score of ``of_first,
+    of_second``; ``verdict``: ``better`` (the first is), ``equivalent`` within the margin, ``undecided``, or
+    ``cannot be decided`` where no data could pass at this n; ``reason``, where only missing scores stand in
+    the way; ``seeds_needed`` a side, where undecided for want of seeds.
 
     Equivalence rests on an interval, and so is said only of undecided pairs whose trials all have a score
     and whose intervals are not ``weak``. Pairs whose ``BUDGET`` columns differ are left out, where ``trials``
@@ -199,6 +210,7 @@ def compare_pairs(
                 "margin": margin[index],
                 "p_equivalent": p_equivalent,
                 "tests": tests,
+                "equivalences": equivalences,
                 "n_first": len(pair.first),
                 "n_second": len(pair.second),
                 "of_first": pair.of[0],
@@ -279,7 +291,7 @@ def _p_at_worst(pair: _Pair, sign: int) -> float:
 
 def _p_equivalent(pair: _Pair, margin: float, tests: int) -> float:
     """Give the corrected p of equivalence within the margin; NaN where it is not to be claimed."""
-    if pair.weak or pair.of != (len(pair.first), len(pair.second)):
+    if pair.weak or pair.of != (len(pair.first), len(pair.second)) or math.isnan(margin):
         return math.nan
     return float(np.minimum(equivalence_p(pair.first, pair.second, margin) * tests / TRUNCATION, 1))
 

@@ -37,8 +37,11 @@ def student_t(
     return np.asarray(mean) - half, np.asarray(mean) + half
 
 
-def _welch_error(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Give the standard error of ``mean(first) - mean(second)`` and its degrees of freedom, or NaN."""
+def welch(first: np.ndarray, second: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Give Welch's interval of ``mean(first) - mean(second)`` for ``[n]`` and ``[m]`` values.
+
+    NaN where there is none: with fewer than two values on a side, or without any spread on either.
+    """
     n, m = len(first), len(second)
     if min(n, m) < 2:
         return np.nan, np.nan
@@ -46,29 +49,9 @@ def _welch_error(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     if a + b == 0:
         return np.nan, np.nan
     freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))  # Welch-Satterthwaite
-    return float(np.sqrt(a + b)), float(freedom)
-
-
-def welch(first: np.ndarray, second: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """Give Welch's interval of ``mean(first) - mean(second)`` for ``[n]`` and ``[m]`` values.
-
-    NaN where there is none: with fewer than two values on a side, or without any spread on either.
-    """
-    error, freedom = _welch_error(first, second)
-    half = stats.t.ppf((1 + level) / 2, freedom) * error
+    half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(a + b)
     difference = np.mean(first) - np.mean(second)
     return float(difference - half), float(difference + half)
-
-
-def equivalence_p(first: np.ndarray, second: np.ndarray, margin: float) -> float:
-    """Give the larger p of the two one-sided tests that the means differ by ``margin`` or more.
-
-    Schuirmann (1987), with Welch's standard error and degrees of freedom: p is at most ``a`` where Welch's
-    interval at level ``1 - 2 a`` lies within the margin. NaN where there is no such interval.
-    """
-    error, freedom = _welch_error(first, second)
-    difference = abs(float(np.mean(first) - np.mean(second)))
-    return float(stats.t.sf((margin - difference) / error, freedom))
 
 
 def weakness(scores: np.ndarray) -> str:

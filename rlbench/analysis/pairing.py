@@ -72,10 +72,10 @@ class _Pairs:
 def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
     """Give the two-sided p-value of the sign-flip permutation test of the mean of differences ``[n]``.
 
-    Where A and B have the same distribution, each difference is as likely with either sign (Fisher 1935,
-    section 21; Lehmann and Romano 2005, section 15.2.1). With the absolute differences given, the mean orders
-    the flips as Student's t does. Up to 20 differences that are not 0 every flip is counted, else 99 999
-    random ones and the one at hand (Phipson and Smyth 2010), seeded.
+    Where A and B are interchangeable within a pair, each difference is as likely with either sign (Fisher
+    1935, section 21; Lehmann and Romano 2005, section 15.2.1). With the absolute differences given, the mean
+    orders the flips as Student's t does. Up to 20 differences that are not 0 every flip is counted, else
+    99 999 random ones and the one at hand (Phipson and Smyth 2010), seeded.
     """
     moved = differences[differences != 0]
     if not len(moved):

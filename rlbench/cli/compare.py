@@ -31,7 +31,7 @@ def command(context: click.Context, a: str, b: str, metrics: tuple[str, ...], as
     """Compare the results folder B with A, such as two versions of an algorithm, paired by seed.
 
     Exit code 0 if nothing in B is decided to be worse, 1 if something is, or if a trial that finished in A
-    failed in B, 2 if A and B have nothing in common. Speed is shown and not judged.
+    failed or is damaged in B, 2 if A and B have nothing in common. Speed is shown and not judged.
     """
     from rlbench.comparing import compare, failures
     from rlbench.loaded import DEFAULT_METRIC, Results
@@ -84,7 +84,7 @@ def show(rows: pd.DataFrame, failed: pd.DataFrame, console: Console) -> None:
     if weak := weakness(rows["weak"]):
         say(f"* {weak}", "dim")
     for row in failed.itertuples():
-        say(f"failed in B, finished in A: {row.algorithm} on {row.env}, seed {row.seed}", "red")
+        say(f"{row.status} in B, finished in A: {row.algorithm} on {row.env}, seed {row.seed}", "red")
     verdicts = rows.loc[rows["verdict"] != "not judged", "verdict"].value_counts(sort=False).sort_index()
     tests = int(rows["tests"].max())
     sums = ", ".join(f"{amount} {verdict}" for verdict, amount in verdicts.items())

@@ -174,8 +174,8 @@ def _margin(claim: Claim, decimals: int) -> str:
 
 
 def _evidence(claim: Claim, decimals: int) -> str:
-    details = [p_value(claim.p_corrected)]
-    if claim.tests > 1:
+    details = [claim.reason or p_value(claim.p_corrected)]
+    if claim.tests > 1 and not claim.reason:
         details[0] += f", corrected for {count(claim.tests, 'comparison')}"
     if not math.isnan(claim.low):
         details.insert(0, _interval(claim.low, claim.high, [claim.weak], decimals))

@@ -11,7 +11,9 @@ import pandas as pd
 from rlbench.analysis.comparisons import unequal_budgets
 from rlbench.api import Section
 from rlbench.reports import figures
-from rlbench.reports.answer import answers, exact_values, solvers
+from rlbench.reports.answer import answers
+from rlbench.reports.answer import exact_values as _exact
+from rlbench.reports.answer import solvers as _solvers
 from rlbench.reports.markup import fragment
 from rlbench.reports.numbers import count, decimals_for, duration, weak
 from rlbench.reports.sentences import html as html_of
@@ -57,7 +59,7 @@ def scores(results: Any) -> Section | None:
             drawn[str(env)] = figures.score_points(str(env), rows, here, looks)
     several = table.loc[table["n"] > 1, "weak"]
     reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
-    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=exact_values(results))
+    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
     tables = {
         "scores": table,
         "predictions": next_run,
@@ -117,7 +119,7 @@ def comparisons(results: Any) -> Section | None:
         looks=looks_of(results),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
-        equivalent=bool((pairs["verdict"] == "equivalent").any()),
+        equivalences=0 if pairs.empty else int(pairs["equivalences"].iloc[0]),
     )
     return Section(html, figures=drawn, tables={} if pairs.empty else {"comparisons": pairs})
 
@@ -125,7 +127,7 @@ def comparisons(results: Any) -> Section | None:
 def convergence(results: Any) -> Section | None:
     """Show the residual of each solver over its sweeps."""
     rows = results.diagnostics
-    rows = rows[(rows["name"] == _RESIDUAL) & rows["algorithm"].isin(solvers(results.trials))]
+    rows = rows[(rows["name"] == _RESIDUAL) & rows["algorithm"].isin(_solvers(results.trials))]
     if rows.empty:
         return None
     looks = looks_of(results)
@@ -140,7 +142,7 @@ def convergence(results: Any) -> Section | None:
 def diagnostics(results: Any) -> Section | None:
     """Show what the learners tell of themselves while they train."""
     rows = results.diagnostics
-    rows = rows[~rows["algorithm"].isin(solvers(results.trials))]
+    rows = rows[~rows["algorithm"].isin(_solvers(results.trials))]
     if rows.empty:
         return None
     looks = looks_of(results)
@@ -252,7 +254,7 @@ def _together(documents: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def _levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Give what to draw as a line for cells with one evaluation point: the exact value where it is known."""
-    exact = exact_values(results)
+    exact = _exact(results)
     levels: dict[str, dict[str, float]] = {}
     for row in single.itertuples():
         level = exact.get((row.algorithm, row.env), row.mean)

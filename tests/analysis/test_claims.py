@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from rlbench.analysis.claims import claims_of, margins
-from rlbench.analysis.comparisons import LEVEL, TRUNCATION, compare_pairs, holm
-from rlbench.analysis.intervals import equivalence_p, welch
+from rlbench.analysis.comparisons import LEVEL, TRUNCATION, compare_pairs, equivalence_p, holm
+from rlbench.analysis.intervals import weakness, welch
 
 
 def frame(env="E", **scores):
@@ -57,13 +57,13 @@ def test_one_pair_is_equivalent_where_its_interval_lies_within_the_margin():
     assert claim(margin=max(-low, high) - 1e-6, a=a, b=b).verdict == "undecided"
 
 
-def test_the_two_one_sided_tests_agree_with_scipy():
+def test_the_p_of_equivalence_is_where_welchs_interval_touches_the_margin():
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.3, 1, 12), rng.normal(0, 2, 15)
-    above = stats.ttest_ind(a, b - 1.5, equal_var=False, alternative="greater").pvalue
-    below = stats.ttest_ind(a, b + 1.5, equal_var=False, alternative="less").pvalue
-    assert equivalence_p(a, b, 1.5) == pytest.approx(max(above, below))
-    assert equivalence_p(b, a, 1.5) == pytest.approx(max(above, below))
+    p = equivalence_p(a, b, 1.5)
+    low, high = welch(a, b, level=1 - 2 * p)
+    assert max(-low, high) == pytest.approx(1.5)
+    assert equivalence_p(b, a, 1.5) == pytest.approx(p)
 
 
 def test_a_difference_that_is_decided_is_better_however_small():
@@ -131,6 +131,27 @@ def test_false_equivalences_of_real_scores_stay_below_the_level():
     found = [compare_pairs(frame(a=a, b=b), margins={"E": 1.0})["verdict"][0] for a, b in pairs]
     assert found.count("equivalent") <= 0.05 * len(pairs)
     assert found.count("better") >= 0.9 * len(pairs)
+
+
+@pytest.mark.parametrize("n", [10, 20])
+@pytest.mark.parametrize("shape", ["normal", "skewed", "two peaks"])
+def test_means_a_margin_apart_are_seldom_called_equivalent_whatever_their_shape(shape, n):
+    rng = np.random.default_rng(n)
+    draw, mean, deviation = {
+        "normal": (rng.standard_normal, 0.0, 1.0),
+        "skewed": (rng.standard_exponential, 1.0, 1.0),
+        "two peaks": (
+            lambda n: np.where(rng.random(n) < 0.2, 100.0, 500.0) + rng.normal(0, 30, n),
+            420.0,
+            163.0,
+        ),
+    }[shape]
+    margin, false = 5 * deviation * math.sqrt(2 / n), 0
+    for _ in range(1000):
+        a, b = draw(n) - mean + margin, draw(n) - mean
+        if not weakness(a) and not weakness(b):
+            false += equivalence_p(a, b, margin) / TRUNCATION <= LEVEL
+    assert false <= 0.035 * 1000
 
 
 def test_margins_are_a_share_of_the_range_whatever_its_sign():

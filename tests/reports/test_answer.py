@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -166,3 +168,9 @@ def test_what_a_name_or_reason_brings_along_is_escaped():
         "On <b>&lt;E&gt;</b> the data do not decide between <b>&lt;i&gt;</b> (102.5 from 4 of 10 trials) and "
         "<b>{}&amp;</b> (4.5): 6 of 10 trials of &lt;i&gt; have no score."
     )
+
+
+def test_a_claim_that_something_else_than_p_decided_says_what():
+    (one,) = claims_of(compare_pairs(frame(a=HIGH, b=LOW)))
+    text = plain(claimed(replace(one, reason="sequential: decided after 6 of at most 20 seeds", tests=3)))
+    assert text.endswith("weak: fewer than 10 seeds; sequential: decided after 6 of at most 20 seeds).")
