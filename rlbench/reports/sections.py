@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rlbench.analysis.comparisons import unequal_budgets
+from rlbench.analysis.curves import wall_clock
 from rlbench.api import Section
 from rlbench.reports import figures
 from rlbench.reports.answer import answer as answer_in_words
@@ -18,6 +19,7 @@ from rlbench.reports.style import looks_of
 
 _RESIDUAL = "residual"
 _MOST_PAIRS = 15  # in one figure of differences
+_STEPS, _CLOCK = "steps", "wall-clock"  # the views of a learning curve
 
 
 def answer(results: Any) -> Section:
@@ -82,13 +84,16 @@ def curves(results: Any) -> Section | None:
         return None
     points = means.groupby(["algorithm", "env"])["step"].transform("size")
     levels = _levels(results, means[points == 1])
-    drawn, notes = {}, []
+    drawn: dict[str, Any] = {}
+    notes = []
     for env in sorted(set(means["env"])):
         here = means[(means["env"] == env) & (points > 1)]
         mine = seeds[(seeds["env"] == env) & seeds["algorithm"].isin(here["algorithm"])]
-        drawn[env] = figures.learning_curves(
-            env, mine, here, trials[trials["env"] == env], levels.get(env, {}), looks
-        )
+        rest = (trials[trials["env"] == env], levels.get(env, {}), looks)
+        timed, timed_means = wall_clock(mine, here, trials)
+        drawn[env] = {_STEPS: figures.learning_curves(env, mine, here, *rest)}
+        if len(timed_means):
+            drawn[env][_CLOCK] = figures.learning_curves(env, timed, timed_means, *rest, x="seconds")
         for algorithm, curve in here[here["n"] < here["of"]].groupby("algorithm", sort=True):
             fewest = curve.loc[curve["n"].idxmin()]
             notes.append((algorithm, env, int(fewest["n"]), int(fewest["of"]), int(curve["step"].iloc[0])))
@@ -102,6 +107,7 @@ def curves(results: Any) -> Section | None:
         "curves.html",
         notes=notes,
         levels=any(levels.values()),
+        timed=any(_CLOCK in views for views in drawn.values()),
         looks=looks,
         weak=("" if all(marks) else "some ") + weak(marks) if any(marks) else "",
     )
@@ -201,11 +207,9 @@ def speed(results: Any) -> Section | None:
         return None
     rows = []
     for (algorithm, env), mine in trials.groupby(["algorithm", "env"], sort=True):
-        pace = mine["steps_per_second"].median()
+        pace, wall = mine["steps_per_second"].median(), mine["wall_seconds"].median()
         shown = f"{pace:,.0f}" if mine["kind"].iloc[0] != "solver" and math.isfinite(pace) else None
-        rows.append(
-            (algorithm, env, duration(mine["wall_seconds"].median()), shown, int(mine["attempts"].max()))
-        )
+        rows.append((algorithm, env, wall, duration(wall), pace, shown, int(mine["attempts"].max())))
     return Section(fragment("speed.html", rows=rows, looks=looks_of(results)))
 
 
