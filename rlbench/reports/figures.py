@@ -18,6 +18,7 @@ from rlbench.reports.svg import LEGEND, series
 _WIDTH = 5.0  # inches; narrow, so that text stays readable on a small screen
 _LONGEST_TICK = 26  # characters of a name beside an axis
 _LEGEND_ROW = 0.18  # inches that a legend's row takes from the axes; there is room for two
+_MANY_LINES = 30  # more seeds' lines in one figure are drawn fainter
 _GOLDEN_STEP = 0.618034  # spreads points evenly without chance
 
 
@@ -42,6 +43,7 @@ def learning_curves(
     )
     places = {name: place for place, name in enumerate(looks)}
     scale, unit = _clock(means[x].max()) if x == "seconds" else (1.0, "environment steps")
+    faint = 0.45 if len(seeds[["algorithm", "seed"]].drop_duplicates()) <= _MANY_LINES else 0.25
     final: dict[str, float] = dict(levels)
     for algorithm, curve in means.groupby("algorithm", sort=True):
         look, place = looks[algorithm], places[algorithm]
@@ -49,7 +51,7 @@ def learning_curves(
         curve = curve.replace([np.inf, -np.inf], np.nan)
         times = curve[x] / scale
         axes.plot(
-            *_one_line(mine, x, scale), color=look.colour, linewidth=0.7, alpha=0.45, zorder=2,
+            *_one_line(mine, x, scale), color=look.colour, linewidth=0.7, alpha=faint, zorder=2,
             gid=series(place, "seeds"),
         )  # fmt: skip
         axes.fill_between(

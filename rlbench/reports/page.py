@@ -118,7 +118,7 @@ def _draw(figure: Figure, path: Path, prefix: str) -> Markup:
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     Path(f"{path}.svg").write_text(buffer.getvalue(), encoding="utf-8")
     shown = inline(figure, buffer.getvalue(), prefix, str(figure.get_label() or path.name))
-    figure.set_layout_engine("none")  # it is laid out: the other formats need not do that again
+    figure.set_layout_engine(None)  # it is laid out: the other formats need not do that again
     figure.savefig(f"{path}.png", metadata={"Software": None})
     figure.savefig(f"{path}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return shown

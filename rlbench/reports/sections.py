@@ -196,7 +196,8 @@ def settings(results: Any) -> Section | None:
                 by_value.setdefault((row.value, row.origin), []).append(row.env)
             rows.append((name, [(*key, envs) for key, envs in by_value.items()], len(by_value) > 1))
         algorithms.append((algorithm, rows))
-    html = fragment("settings.html", algorithms=algorithms, looks=looks_of(results))
+    differing = _differing(table)
+    html = fragment("settings.html", algorithms=algorithms, differing=differing, looks=looks_of(results))
     return Section(html, tables={"settings": table})
 
 
@@ -233,6 +234,27 @@ def provenance(results: Any) -> Section | None:
         "provenance.html", commands=commands, tables=tables, mixed=_mixed(results), not_promised=loose
     )
     return Section(html)
+
+
+def _differing(table: pd.DataFrame) -> list[tuple[list[str], list[tuple[str, list[str]]]]]:
+    """Give what differs between algorithms with the same settings: their names, and rows of a value each.
+
+    Values that depend on the environment stand side by side.
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, mine in table.groupby("algorithm", sort=True):
+        alike.setdefault(tuple(sorted(set(mine["setting"]))), []).append(str(name))
+    values = {
+        key: " / ".join(dict.fromkeys(mine["value"]))
+        for key, mine in table.sort_values("env").groupby(["setting", "algorithm"])
+    }
+    groups = []
+    for settings_, names in alike.items():
+        rows = [(one, [values[one, name] for name in names]) for one in settings_]
+        rows = [row for row in rows if len(set(row[1])) > 1]
+        if rows:
+            groups.append((names, rows))
+    return groups
 
 
 def _mixed(results: Any) -> list[tuple[str, list[str]]]:

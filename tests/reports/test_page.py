@@ -8,14 +8,17 @@ import html.parser
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from synthetic import identity, write_results, write_trial
 
 import rlbench
 from rlbench.api import ReportSectionSpec, Section, UsageError
 from rlbench.reports.page import build
+from rlbench.reports.sections import settings
 from rlbench.results.store import Store
 
 
@@ -183,6 +186,30 @@ def test_the_command_and_the_origins_of_settings_are_shown(page):
     assert "rlbench run --algos a2c,dqn --seeds 5" in text
     assert "preset" in text
     assert "2.13.0" in text
+
+
+def test_settings_that_differ_between_labels_come_first(results, page):
+    table = results.settings.copy()
+    other = table[table["algorithm"] == "dqn"].assign(algorithm="<small>")
+    other.loc[other["setting"] == "hidden_sizes", "value"] = "[8]"
+    changed = SimpleNamespace(settings=pd.concat([table, other]), trials=results.trials)
+    section = settings(changed)
+    rows = Outline(section.html.partition("</table>")[0] + "</table></div>").text
+    shown = [text.strip() for text in rows if text.strip()]
+    assert shown[shown.index("What differs") :] == [
+        *("What differs", "<small>", "a2c", "dqn", "value-iteration"),
+        *("hidden_sizes", "[8]", "[64, 64]", "[64, 64]", "[64, 64]"),
+    ]
+    assert "What differs" not in page
+
+
+def test_many_seeds_cost_the_page_little(tmp_path):
+    sizes = []
+    for seeds in (2, 12):
+        write_results(tmp_path / str(seeds), seeds=seeds)
+        sizes.append(rlbench.load(tmp_path / str(seeds)).report().stat().st_size)
+    assert sizes[1] < 150_000
+    assert sizes[1] - sizes[0] < 20 * 2_000  # 20 trials more, each a line of 20 points in two figures
 
 
 def test_the_same_results_give_the_same_bytes(results, tmp_path):
