@@ -176,7 +176,7 @@ def failures(results: Any) -> Section | None:
         rows=rows,
         unsupported=results.unsupported,
         problems=results.problems,
-        missing=results.missing,
+        unstarted=results.missing,
         looks=looks_of(results),
     )
     return Section(html)

@@ -84,6 +84,8 @@ def _tidy(parent: ElementTree.Element, prefix: str, wanted: set[str]) -> None:
             child.text = child.text.strip() if child.text else None
         child.tail = None
         _tidy(child, prefix, wanted)
+        if child.tag == "defs" and not len(child):
+            parent.remove(child)
 
 
 def _local(name: str) -> str:

@@ -290,6 +290,7 @@ def test_an_experiment_that_has_only_begun_gives_a_sensible_page(tmp_path):
     store.begin(identity(seed=0))
     page = rlbench.load(tmp_path).report().read_text(encoding="utf-8")
     assert "1 unfinished; 1 more trial asked for and not started" in page
+    assert '<td class="number" data-value="">–</td>' in page  # at which step is not known
     assert "could not be made" not in page
 
 

@@ -50,7 +50,7 @@ def test_the_page_has_the_same_drawing_in_two_thirds_of_the_bytes(curves):
     file, page = svg(curves)
     assert page.startswith('<svg role="img" aria-label="a &#34;label&#34;" viewBox="0 0 ')
     assert len(page) < 2 / 3 * len(file)
-    assert not re.search(r"\d\.\d{3}", "".join(re.findall(r' (?:d|x|y)="([^"]*)"', page)))
+    assert not re.search(r"\d\.\d{3}", " ".join(re.findall(r' (?:d|x|y)="([^"]*)"', page)))
     assert "metadata" not in page
     assert "a &lt;b&gt; $x$" in page
 
