@@ -324,8 +324,10 @@ class MetricSpec:
 class Section:
     """What a report section renders: trusted HTML (escape stored text), figures and tables by file stem.
 
-    ``figures`` are matplotlib figures, written as PNG and SVG and shown in the page; ``tables`` are
-    pandas frames, written as CSV and Markdown.
+    ``figures`` are matplotlib figures, written as PNG, SVG and PDF and shown in the page; a mapping of names
+    to figures is several views of one thing, of which the page shows one at a time. ``tables`` are pandas
+    frames, written as CSV, Markdown and LaTeX. In the HTML, ``<table class="sortable">`` sorts by a click on
+    a column's head (``data-value`` gives a cell's number, ``class="unsortable"`` excepts a head).
     """
 
     html: str = ""

@@ -29,6 +29,24 @@ def mean_curves(evaluations: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
     return curves[[*CELL, "step", "mean", "low", "high", "n", "of"]]
 
 
+def wall_clock(
+    seeds: pd.DataFrame, means: pd.DataFrame, trials: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give ``seed_curves`` and ``mean_curves`` with estimated ``seconds`` until each point was reached.
+
+    A trial's wall-clock is spread evenly over the steps it took; a mean goes at the mean pace of its trials.
+    Rows of which no time is known are left out.
+    """
+    known = trials[(trials["wall_seconds"] > 0) & (trials["reached_step"].fillna(0) > 0)]
+    paces = known[[*CELL, "seed"]].assign(pace=known["wall_seconds"] / known["reached_step"].astype(float))
+    mean_paces = paces.groupby(CELL, as_index=False)["pace"].mean()
+    timed = []
+    for rows, pace, keys in ((seeds, paces, [*CELL, "seed"]), (means, mean_paces, CELL)):
+        joined = rows.merge(pace, on=keys)
+        timed.append(joined.assign(seconds=joined["step"] * joined["pace"]).drop(columns="pace"))
+    return timed[0], timed[1]
+
+
 def _aggregate(frame: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     """Give ``mean, std, size`` of each group; a NaN shows in them, where pandas' own would drop it."""
     grouped = frame.groupby(keys, sort=True)[column].agg(["mean", "std", "size"])

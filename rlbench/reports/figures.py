@@ -7,17 +7,18 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rlbench.reports.style import INK, PAPER, Look, literal
+from rlbench.reports.svg import LEGEND, series
 
 WIDTH = 5.0  # inches; narrow, so that text stays readable on a small screen
 _LONGEST_TICK = 26  # characters of a name beside an axis
 _LEGEND_ROW = 0.18  # inches that a legend's row takes from the axes; there is room for two
+_MANY_LINES = 30  # more seeds' lines in one figure are drawn fainter
 _GOLDEN_STEP = 0.618034  # spreads points evenly without chance
 
 
@@ -28,44 +29,57 @@ def learning_curves(
     trials: pd.DataFrame,
     levels: Mapping[str, float],
     looks: Mapping[str, Look],
+    x: str = "step",
 ) -> Figure:
     """Draw one environment's curves: a thin line a seed, the mean and its band over them.
 
     ``seeds`` and ``means`` are as in ``Results.seed_curves`` and ``curves``, ``trials`` tell which curves end
-    early, ``levels`` are drawn as horizontal lines.
+    early, ``levels`` are drawn as horizontal lines. ``x``, the column to draw against, is ``step`` or
+    ``seconds``.
     """
     figure, axes = _figure(env, 3.1)
     unfinished = set(
         trials.loc[trials["status"] != "finished", ["algorithm", "seed"]].itertuples(index=False, name=None)
     )
+    places = {name: place for place, name in enumerate(looks)}
+    scale, unit = _clock(means[x].max()) if x == "seconds" else (1.0, "environment steps")
+    faint = 0.45 if len(seeds[["algorithm", "seed"]].drop_duplicates()) <= _MANY_LINES else 0.25
     final: dict[str, float] = dict(levels)
     for algorithm, curve in means.groupby("algorithm", sort=True):
-        look = looks[algorithm]
+        look, place = looks[algorithm], places[algorithm]
         mine = seeds[seeds["algorithm"] == algorithm].replace([np.inf, -np.inf], np.nan)
         curve = curve.replace([np.inf, -np.inf], np.nan)
-        sns.lineplot(
-            data=mine, x="step", y="value", units="seed", estimator=None,
-            color=look.colour, linewidth=0.7, alpha=0.45, legend=False, ax=axes, zorder=2,
+        times = curve[x] / scale
+        axes.plot(
+            *_one_line(mine, x, scale), color=look.colour, linewidth=0.7, alpha=faint, zorder=2,
+            gid=series(place, "seeds"),
         )  # fmt: skip
         axes.fill_between(
-            curve["step"], curve["low"], curve["high"], color=look.colour, alpha=0.16, linewidth=0, zorder=1
-        )
+            times, curve["low"], curve["high"], color=look.colour, alpha=0.16, linewidth=0, zorder=1,
+            gid=series(place, "band"),
+        )  # fmt: skip
         axes.plot(
-            curve["step"], curve["mean"], color=look.colour, linestyle=look.linestyle, linewidth=2,
+            times, curve["mean"], color=look.colour, linestyle=look.linestyle, linewidth=2,
             marker=look.marker, markersize=4.5, markeredgecolor=PAPER, markeredgewidth=0.6,
-            markevery=max(1, len(curve) // 7), zorder=4,
+            markevery=max(1, len(curve) // 7), zorder=4, gid=series(place, "mean"),
         )  # fmt: skip
         ends = mine.sort_values("step").groupby("seed").tail(1)
         cut = ends[[(algorithm, seed) in unfinished for seed in ends["seed"]]]
-        axes.scatter(cut["step"], cut["value"], marker="x", s=28, color=look.colour, linewidths=1.4, zorder=5)
+        axes.scatter(
+            cut[x] / scale, cut["value"], marker="x", s=28, color=look.colour, linewidths=1.4, zorder=5,
+            gid=series(place, "ends"),
+        )  # fmt: skip
         final[str(algorithm)] = float(curve["mean"].iloc[-1])
-    for place, (algorithm, level) in enumerate(sorted(levels.items())):
+    for order, (algorithm, level) in enumerate(sorted(levels.items())):
         look = looks[algorithm]  # equal levels are common among solvers: each line is narrower than the last
-        width = max(1.0, 2.8 - 1.1 * place)
-        axes.axhline(level, color=look.colour, linestyle=look.linestyle, linewidth=width, zorder=3)
+        width = max(1.0, 2.8 - 1.1 * order)
+        axes.axhline(
+            level, color=look.colour, linestyle=look.linestyle, linewidth=width, zorder=3,
+            gid=series(places[algorithm], "level"),
+        )  # fmt: skip
     shown = [*seeds["value"], *means["mean"], *levels.values()]
     _span(axes, np.array(shown, dtype=float))
-    axes.set_xlabel("environment steps")
+    axes.set_xlabel(unit)
     axes.set_ylabel("mean return")
     axes.margins(x=0.01)
     if len(means):
@@ -73,9 +87,9 @@ def learning_curves(
         axes.xaxis.set_major_formatter(FuncFormatter(short_steps))
     else:
         axes.set_xticks([])
-    order = sorted(final, key=lambda name: (-np.nan_to_num(final[name], nan=-np.inf), name))
-    legend_below(figure, {name: name for name in order}, looks)
-    figure.set_label(f"Learning curves on {env}: mean return over environment steps")
+    ranked = sorted(final, key=lambda name: (-np.nan_to_num(final[name], nan=-np.inf), name))
+    legend_below(figure, {name: name for name in ranked}, looks)
+    figure.set_label(f"Learning curves on {env}: mean return over {unit}")
     return figure
 
 
@@ -221,8 +235,28 @@ def legend_below(figure: Figure, names: Mapping[str, str], looks: Mapping[str, L
     rows = math.ceil(len(texts) / columns)
     figure.set_figheight(figure.get_figheight() + _LEGEND_ROW * max(0, rows - 2))
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, handlelength=3.2)
-    for shown, text in zip(legend.get_texts(), texts, strict=True):
+    legend.set_gid(LEGEND)
+    places = list(looks)
+    for shown, name, text in zip(legend.get_texts(), names, texts, strict=True):
         shown.set_text(text)
+        shown.set_gid(series(places.index(name)))
+
+
+def _one_line(curves: pd.DataFrame, x: str, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give all seeds' curves as one line with gaps: one path in an SVG instead of one a seed."""
+    parts = []
+    for _, curve in curves.sort_values("step").groupby("seed", sort=True):
+        parts += [curve[[x, "value"]].to_numpy(float), np.full((1, 2), np.nan)]
+    points = np.concatenate(parts) if parts else np.empty((0, 2))
+    return points[:, 0] / scale, points[:, 1]
+
+
+def _clock(seconds: float) -> tuple[float, str]:
+    """Give the unit for a wall-clock of so many seconds, as a divisor and as the name of the axis."""
+    for size, unit in ((3600.0, "hours"), (60.0, "minutes")):
+        if seconds > 2 * size:
+            return size, f"wall-clock, {unit}"
+    return 1.0, "wall-clock, seconds"
 
 
 def short_steps(value: float, _position: int | None = None) -> str:

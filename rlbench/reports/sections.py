@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rlbench.analysis.comparisons import unequal_budgets
+from rlbench.analysis.curves import wall_clock
 from rlbench.api import Section
 from rlbench.reports import figures
 from rlbench.reports.answer import answers
@@ -21,6 +22,7 @@ from rlbench.reports.style import looks_of
 
 _RESIDUAL = "residual"
 _MOST_PAIRS = 15  # in one figure of differences
+_STEPS, _CLOCK = "steps", "wall-clock"  # the views of a learning curve
 
 
 def answer(results: Any) -> Section:
@@ -75,13 +77,16 @@ def curves(results: Any) -> Section | None:
         return None
     points = means.groupby(["algorithm", "env"])["step"].transform("size")
     levels = _levels(results, means[points == 1])
-    drawn, notes = {}, []
+    drawn: dict[str, Any] = {}
+    notes = []
     for env in sorted(set(means["env"])):
         here = means[(means["env"] == env) & (points > 1)]
         mine = seeds[(seeds["env"] == env) & seeds["algorithm"].isin(here["algorithm"])]
-        drawn[env] = figures.learning_curves(
-            env, mine, here, trials[trials["env"] == env], levels.get(env, {}), looks
-        )
+        rest = (trials[trials["env"] == env], levels.get(env, {}), looks)
+        timed, timed_means = wall_clock(mine, here, trials)
+        drawn[env] = {_STEPS: figures.learning_curves(env, mine, here, *rest)}
+        if len(timed_means):
+            drawn[env][_CLOCK] = figures.learning_curves(env, timed, timed_means, *rest, x="seconds")
         for algorithm, curve in here[here["n"] < here["of"]].groupby("algorithm", sort=True):
             fewest = curve.loc[curve["n"].idxmin()]
             notes.append((algorithm, env, int(fewest["n"]), int(fewest["of"]), int(curve["step"].iloc[0])))
@@ -95,6 +100,7 @@ def curves(results: Any) -> Section | None:
         "curves.html",
         notes=notes,
         levels=any(levels.values()),
+        timed=any(_CLOCK in views for views in drawn.values()),
         looks=looks,
         weak=("" if all(marks) else "some ") + weak(marks) if any(marks) else "",
     )
@@ -164,7 +170,7 @@ def failures(results: Any) -> Section | None:
         rows=rows,
         unsupported=results.unsupported,
         problems=results.problems,
-        missing=results.missing,
+        unstarted=results.missing,
         looks=looks_of(results),
     )
     return Section(html)
@@ -184,7 +190,8 @@ def settings(results: Any) -> Section | None:
                 by_value.setdefault((row.value, row.origin), []).append(row.env)
             rows.append((name, [(*key, envs) for key, envs in by_value.items()], len(by_value) > 1))
         algorithms.append((algorithm, rows))
-    html = fragment("settings.html", algorithms=algorithms, looks=looks_of(results))
+    differing = _differing(table)
+    html = fragment("settings.html", algorithms=algorithms, differing=differing, looks=looks_of(results))
     return Section(html, tables={"settings": table})
 
 
@@ -195,11 +202,9 @@ def speed(results: Any) -> Section | None:
         return None
     rows = []
     for (algorithm, env), mine in trials.groupby(["algorithm", "env"], sort=True):
-        pace = mine["steps_per_second"].median()
+        pace, wall = mine["steps_per_second"].median(), mine["wall_seconds"].median()
         shown = f"{pace:,.0f}" if mine["kind"].iloc[0] != "solver" and math.isfinite(pace) else None
-        rows.append(
-            (algorithm, env, duration(mine["wall_seconds"].median()), shown, int(mine["attempts"].max()))
-        )
+        rows.append((algorithm, env, wall, duration(wall), pace, shown, int(mine["attempts"].max())))
     return Section(fragment("speed.html", rows=rows, looks=looks_of(results)))
 
 
@@ -223,6 +228,27 @@ def provenance(results: Any) -> Section | None:
         "provenance.html", commands=commands, tables=tables, mixed=_mixed(results), not_promised=loose
     )
     return Section(html)
+
+
+def _differing(table: pd.DataFrame) -> list[tuple[list[str], list[tuple[str, list[str]]]]]:
+    """Give what differs between algorithms with the same settings: their names, and rows of a value each.
+
+    Values that depend on the environment stand side by side.
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, mine in table.groupby("algorithm", sort=True):
+        alike.setdefault(tuple(sorted(set(mine["setting"]))), []).append(str(name))
+    values = {
+        key: " / ".join(dict.fromkeys(mine["value"]))
+        for key, mine in table.sort_values("env").groupby(["setting", "algorithm"])
+    }
+    groups = []
+    for settings_, names in alike.items():
+        rows = [(one, [values[one, name] for name in names]) for one in settings_]
+        rows = [row for row in rows if len(set(row[1])) > 1]
+        if rows:
+            groups.append((names, rows))
+    return groups
 
 
 def _mixed(results: Any) -> list[tuple[str, list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rlbench.analysis.curves import mean_curves, seed_curves
+from rlbench.analysis.curves import mean_curves, seed_curves, wall_clock
 
 EVALUATIONS = pd.DataFrame(
     [
@@ -48,3 +48,26 @@ def test_nan_shows_in_the_curve():
 
 def test_no_evaluations_give_empty_curves():
     assert mean_curves(EVALUATIONS.iloc[:0], TRIALS.iloc[:0]).empty
+
+
+def test_wall_clock_is_spread_evenly_over_the_steps_a_trial_took():
+    seeds = pd.DataFrame(
+        {"algorithm": "a", "env": "E", "seed": [0, 0, 1, 2], "step": [50, 100, 50, 100], "value": 1.0}
+    )
+    means = pd.DataFrame({"algorithm": ["a", "a", "b"], "env": "E", "step": [50, 100, 100], "mean": 1.0})
+    trials = pd.DataFrame(
+        {
+            "algorithm": ["a", "a", "a", "b"],
+            "env": "E",
+            "seed": [0, 1, 2, 0],
+            "wall_seconds": [10.0, 15.0, float("nan"), 5.0],
+            "reached_step": pd.array([100, 50, 100, None], dtype="Int64"),
+        }
+    )
+    timed, timed_means = wall_clock(seeds, means, trials)
+    assert timed[["seed", "step", "seconds"]].to_numpy().tolist() == [[0, 50, 5], [0, 100, 10], [1, 50, 15]]
+    assert timed_means[["algorithm", "step", "seconds"]].to_numpy().tolist() == [
+        ["a", 50, 50 * (0.1 + 0.3) / 2],
+        ["a", 100, 100 * (0.1 + 0.3) / 2],
+    ]
+    assert list(timed_means.columns) == [*means.columns, "seconds"]

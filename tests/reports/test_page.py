@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html.parser
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from synthetic import identity, write_results, write_trial
 
 import rlbench
 from rlbench.api import ReportSectionSpec, Section, UsageError
 from rlbench.reports.page import build
+from rlbench.reports.sections import settings
 from rlbench.results.store import Store
 
 
@@ -63,7 +68,8 @@ class Outline(html.parser.HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.text.append(data)
 
 
 def test_the_page_is_well_formed_and_has_every_section(page):
@@ -83,21 +89,47 @@ def test_the_page_is_well_formed_and_has_every_section(page):
     assert "could not be made" not in page
 
 
-def test_the_page_loads_nothing_and_runs_nothing(page):
+def test_the_page_loads_nothing_and_runs_its_own_script_alone(page):
     outline = Outline(page)
-    assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & set(outline.tags)
-    assert all(re.fullmatch(r"#[\w-]+|[\w%.-]+\.(png|svg|csv|md)", link) for link in outline.links)
+    assert not {"link", "iframe", "object", "embed", "form", "base"} & set(outline.tags)
+    assert all(re.fullmatch(r"#[\w-]+|[\w%.~-]+\.(png|svg|pdf|csv|md|tex)", link) for link in outline.links)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
-    assert policy[1].startswith("default-src 'none'")
-    assert "script" not in policy[1]
+    assert policy[1].startswith("default-src 'none'; ")
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    own = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert re.findall(r"script[^;]*", policy[1]) == [f"script-src 'sha256-{own}'"]
+    assert not re.search(r"<[^>]*\son\w+=", page)
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", page)
 
 
 def test_every_link_to_a_file_leads_somewhere(results, page):
     files = [link for link in Outline(page).links if not link.startswith("#")]
-    assert {Path(link).suffix for link in files} == {".png", ".svg", ".csv", ".md"}
+    assert {Path(link).suffix for link in files} == {".png", ".svg", ".pdf", ".csv", ".md", ".tex"}
     assert all((results.path / "report" / link).stat().st_size > 0 for link in files)
+
+
+def test_no_two_parts_of_the_page_have_one_id(page):
+    ids = Outline(page).ids
+    assert sorted(ids) == sorted(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+
+
+def test_learning_curves_are_there_over_steps_and_over_wall_clock(results, page):
+    assert page.count('<div data-view="steps">') == page.count('<div data-view="wall-clock">') == 2
+    text = " ".join(Outline(page).text)
+    assert {"environment steps", "wall-clock, seconds"} <= set(Outline(page).text)
+    assert "times are estimates" in text
+    assert (results.path / "report" / "curves-CartPole-v1~wall-clock.png").exists()
+
+
+def test_each_algorithm_of_a_figure_can_be_found_in_it(page):
+    figure = page[page.index('<div data-view="steps">') :].partition("</figure>")[0]
+    places = re.findall(r'<li data-series="(\d+)">', figure)
+    assert len(places) == 2
+    for place in places:
+        for part in ("seeds", "band", "mean"):
+            assert f'class="series-{place} {part}"' in figure
 
 
 def test_failed_trials_their_reasons_and_counts_are_shown_as_text(page):
@@ -156,6 +188,30 @@ def test_the_command_and_the_origins_of_settings_are_shown(page):
     assert "2.13.0" in text
 
 
+def test_settings_that_differ_between_labels_come_first(results, page):
+    table = results.settings.copy()
+    other = table[table["algorithm"] == "dqn"].assign(algorithm="<small>")
+    other.loc[other["setting"] == "hidden_sizes", "value"] = "[8]"
+    changed = SimpleNamespace(settings=pd.concat([table, other]), trials=results.trials)
+    section = settings(changed)
+    rows = Outline(section.html.partition("</table>")[0] + "</table></div>").text
+    shown = [text.strip() for text in rows if text.strip()]
+    assert shown[shown.index("What differs") :] == [
+        *("What differs", "<small>", "a2c", "dqn", "value-iteration"),
+        *("hidden_sizes", "[8]", "[64, 64]", "[64, 64]", "[64, 64]"),
+    ]
+    assert "What differs" not in page
+
+
+def test_many_seeds_cost_the_page_little(tmp_path):
+    sizes = []
+    for seeds in (2, 12):
+        write_results(tmp_path / str(seeds), seeds=seeds)
+        sizes.append(rlbench.load(tmp_path / str(seeds)).report().stat().st_size)
+    assert sizes[1] < 150_000
+    assert sizes[1] - sizes[0] < 20 * 2_000  # 20 trials more, each a line of 20 points in two figures
+
+
 def test_the_same_results_give_the_same_bytes(results, tmp_path):
     kept = []
     for name in ("one", "two"):
@@ -178,7 +234,8 @@ def test_hostile_names_are_shown_as_text_everywhere(tmp_path):
     write_results(tmp_path / "run", algorithms=HOSTILE, envs=("<script>alert(1)</script>",), seeds=2)
     page = rlbench.load(tmp_path / "run").report().read_text(encoding="utf-8")
     outline = Outline(page)
-    assert not {"script", "img"} & set(outline.tags)
+    assert "img" not in outline.tags
+    assert outline.tags.count("script") == 1
     text = " ".join(outline.text)
     for name in (*HOSTILE, "<script>alert(1)</script>"):
         assert text.count(name) >= 3, name
@@ -236,6 +293,7 @@ def test_an_experiment_that_has_only_begun_gives_a_sensible_page(tmp_path):
     store.begin(identity(seed=0))
     page = rlbench.load(tmp_path).report().read_text(encoding="utf-8")
     assert "1 unfinished; 1 more trial asked for and not started" in page
+    assert '<td class="number" data-value="">–</td>' in page  # at which step is not known
     assert "could not be made" not in page
 
 
