@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +78,14 @@ def show(rows: pd.DataFrame, failed: pd.DataFrame, console: Console) -> None:
         say(head, "dim")
         for row, line in zip(listed, lines, strict=True):
             say(line, STYLES.get(row.verdict, ""))
-        told = dict.fromkeys((row.algorithm, text) for row in listed for text in _told(row))
-        for algorithm, text in told:
-            say(f"  {algorithm}: {text}")
+        judged = Counter(row.algorithm for row in listed if row.verdict != "not judged")
+        told: dict[tuple[str, str], list[str]] = {}
+        for row in listed:
+            for text in _told(row):
+                told.setdefault((row.algorithm, text), []).append(row.metric)
+        for (algorithm, text), scores in told.items():
+            of_some = f" ({', '.join(scores)})" if len(scores) < judged[algorithm] else ""
+            say(f"  {algorithm}{of_some}: {text}")
         say("")
     if weak := weakness(rows["weak"]):
         say(f"* {weak}", "dim")
@@ -116,7 +122,5 @@ def _told(row: Any) -> list[str]:
         return [f"speed is not judged: {row.reason}"]
     told = [row.reason, *row.notes.split("; ")]
     if row.verdict == "cannot be decided" and row.p_smallest == row.p_smallest:
-        told.append(
-            f"{row.metric}: no p below {row.p_smallest:.3g} is possible with these pairs, before correction"
-        )
+        told.append(f"no p below {row.p_smallest:.3g} is possible with these pairs, before correction")
     return list(dict.fromkeys(filter(None, told)))

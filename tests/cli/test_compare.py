@@ -66,7 +66,7 @@ def test_a_regression_is_exit_code_1_with_verdict_interval_and_what_changed(rlbe
     assert "0.0078" in line
     assert "learning_rate 0.001 -> 0.1" in done.stdout
     assert "version 0.1.0 -> 0.2.0" in done.stdout
-    assert "speed is not judged: not on the same platform: processor" in done.stdout
+    assert "dqn: speed is not judged: not on the same platform: processor" in done.stdout
     assert "B against A: 1 identical, 1 worse; p corrected over 1 test (Holm)" in done.stdout
     assert rlbench("compare", "b", "a").returncode == 0
 
@@ -138,6 +138,25 @@ def test_names_are_text_in_the_terminal(rlbench, tmp_path):
     assert done.returncode == 0, done.stderr
     for name in (*names, "[b]E[/b]"):
         assert name in done.stdout
+
+
+def test_what_holds_of_one_score_alone_says_of_which(rlbench, made, distribution):
+    plugin = """
+        from rlbench.api import MetricSpec
+        from rlbench.hookspecs import hookimpl
+
+        @hookimpl
+        def rlbench_metrics():
+            yield MetricSpec("none", lambda rows: float("nan"))
+    """
+    distribution("none", {"none": "plugin_none"}, {"plugin_none.py": plugin})
+    done = rlbench(
+        "compare", str(made / "before"), str(made / "after"), "--metric", "final", "--metric", "none"
+    )
+    assert (
+        "  mine (none): 2 of 2 trials of A have no score and 2 of 2 trials of B have no score" in done.stdout
+    )
+    assert "  mine: A -> B: " in done.stdout
 
 
 def test_python_gives_the_frame_by_any_metric_and_of_results_or_paths(made, distribution):
