@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rlbench.results.rows import printable as printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -26,11 +28,6 @@ def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> No
     print_scores(results, Console())
     if report is not None:
         click.echo(f"report: {report}")
-
-
-def printable(text: str) -> str:
-    """Give stored text without what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def print_scores(results: Results, console: Console) -> None:

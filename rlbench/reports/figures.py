@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,12 +29,27 @@ def learning_curves(
     levels: Mapping[str, float],
     looks: Mapping[str, Look],
 ) -> Figure:
-    """Draw one environment's curves: a thin line a seed, the mean and its band over them.
+    """Draw one environment's curves, as :func:`draw_curves` does."""
+    figure, axes = _figure(env, 3.1)
+    order = draw_curves(axes, seeds, means, trials, levels, looks)
+    _legend(figure, {name: name for name in order}, looks)
+    figure.set_label(f"Learning curves on {env}: mean return over environment steps")
+    return figure
+
+
+def draw_curves(
+    axes: Axes,
+    seeds: pd.DataFrame,
+    means: pd.DataFrame,
+    trials: pd.DataFrame,
+    levels: Mapping[str, float],
+    looks: Mapping[str, Look],
+) -> list[str]:
+    """Draw one environment's curves on ``axes``: a thin line a seed, the mean and its band over them.
 
     ``seeds`` and ``means`` are as in ``Results.seed_curves`` and ``curves``, ``trials`` tell which curves end
-    early, ``levels`` are drawn as horizontal lines.
+    early, ``levels`` are drawn as horizontal lines. Give the algorithms, the best at the end first.
     """
-    figure, axes = _figure(env, 3.1)
     unfinished = set(
         trials.loc[trials["status"] != "finished", ["algorithm", "seed"]].itertuples(index=False, name=None)
     )
@@ -73,10 +88,7 @@ def learning_curves(
         axes.xaxis.set_major_formatter(FuncFormatter(_steps))
     else:
         axes.set_xticks([])
-    order = sorted(final, key=lambda name: (-np.nan_to_num(final[name], nan=-np.inf), name))
-    _legend(figure, {name: name for name in order}, looks)
-    figure.set_label(f"Learning curves on {env}: mean return over environment steps")
-    return figure
+    return sorted(final, key=lambda name: (-np.nan_to_num(final[name], nan=-np.inf), name))
 
 
 def score_points(env: str, scores: pd.DataFrame, trials: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
@@ -212,17 +224,22 @@ def _legend(figure: Figure, names: Mapping[str, str], looks: Mapping[str, Look])
     if not names:
         return
     texts = [literal(text) for text in names.values()]
-    handles = [
-        Line2D([], [], color=looks[name].colour, linestyle=looks[name].linestyle, marker=looks[name].marker,
-               linewidth=2, markersize=4.5, markeredgecolor=PAPER, markeredgewidth=0.6, label="x" * len(text))
-        for name, text in zip(names, texts, strict=True)
-    ]  # fmt: skip
+    handles = legend_lines(list(names), texts, looks)
     columns = max(1, min(4, len(texts), 70 // (max(map(len, texts)) + 9)))
     rows = math.ceil(len(texts) / columns)
     figure.set_figheight(figure.get_figheight() + _LEGEND_ROW * max(0, rows - 2))
     legend = figure.legend(handles=handles, loc="outside lower left", ncols=columns, handlelength=3.2)
     for shown, text in zip(legend.get_texts(), texts, strict=True):
         shown.set_text(text)
+
+
+def legend_lines(names: Sequence[str], texts: Sequence[str], looks: Mapping[str, Look]) -> list[Line2D]:
+    """Give each algorithm's line for a legend; its label is only as long as its text, which is set later."""
+    return [
+        Line2D([], [], color=looks[name].colour, linestyle=looks[name].linestyle, marker=looks[name].marker,
+               linewidth=2, markersize=4.5, markeredgecolor=PAPER, markeredgewidth=0.6, label="x" * len(text))
+        for name, text in zip(names, texts, strict=True)
+    ]  # fmt: skip
 
 
 def _steps(value: float, _position: int | None = None) -> str:

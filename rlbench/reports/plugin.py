@@ -19,6 +19,7 @@ def rlbench_report_sections() -> Iterable[ReportSectionSpec]:
     yield ReportSectionSpec("comparisons", "Comparisons", _HOME + "comparisons", order=40)
     yield ReportSectionSpec("convergence", "Convergence of the solvers", _HOME + "convergence", order=50)
     yield ReportSectionSpec("diagnostics", "Training diagnostics", _HOME + "diagnostics", order=60)
+    yield ReportSectionSpec("episodes", "Episodes", "rlbench.reports.episodes:episodes", order=65)
     yield ReportSectionSpec("failures", "What did not finish", _HOME + "failures", order=70)
     yield ReportSectionSpec("settings", "Hyperparameters", _HOME + "settings", order=80)
     yield ReportSectionSpec("speed", "Time and speed", _HOME + "speed", order=85)

@@ -81,7 +81,7 @@ def curves(results: Any) -> Section | None:
     if means.empty:
         return None
     points = means.groupby(["algorithm", "env"])["step"].transform("size")
-    levels = _levels(results, means[points == 1])
+    levels = horizontal_levels(results, means[points == 1])
     drawn, notes = {}, []
     for env in sorted(set(means["env"])):
         here = means[(means["env"] == env) & (points > 1)]
@@ -269,7 +269,7 @@ def _exact(results: Any) -> dict[tuple[str, str], float]:
     return last.groupby(["algorithm", "env"]).mean().to_dict()
 
 
-def _levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
+def horizontal_levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Give what to draw as a line for cells with one evaluation point: the exact value where it is known."""
     exact = _exact(results)
     levels: dict[str, dict[str, float]] = {}

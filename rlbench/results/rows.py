@@ -1,4 +1,4 @@
-"""Frames as plain rows, for documents that programs read."""
+"""What is stored, as it leaves the house: plain rows for programs, harmless text for terminals."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def json_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     return [{str(key): plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def printable(text: str) -> str:
+    """Give stored text without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
