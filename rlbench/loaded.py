@@ -178,7 +178,8 @@ class Results:
     def plot_curves(self, ax: Any = None, env: str | None = None) -> Any:
         """Draw one environment's learning curves as the report does; give the matplotlib axes.
 
-        Without ``ax`` they are those of a new figure. ``env`` may be left out where there is only one. Raises ``UsageError`` for one that has no curves.
+        Without ``ax`` they are those of a new figure. ``env`` may be left out where there is only one.
+        Raises ``UsageError`` for one that has no curves.
         """
         from rlbench.reports.notebook import plot_curves
 

@@ -37,8 +37,8 @@ def command(
 ) -> int | None:
     """Play one episode of a trial's last evaluation again, from its seed, as a moving picture.
 
-    The policy is the one that the trial ended with; where the final weights alone do not make it, the trial is
-    trained again. Exit code 0 if return and length are those stored, 1 if not: then there is no picture.
+    The policy is the one that the trial ended with; where the final weights alone do not make it, the trial
+    is trained again. Exit code 0 if return and length are those stored, 1 if not: then there is no picture.
 
     \b
     Example:

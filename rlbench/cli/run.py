@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--trackers", metavar="NAMES", help="Trackers that are told what happens, comma-separated.")
 @click.option("--allow-import", is_flag=True, default=None, help="Let module:Env-v0 ids import their module.")
 @click.option(
-    "--video", is_flag=True, default=None, help="Draw an episode of each algorithm and environment."
+    "--video", is_flag=True, default=None, help="Draw an episode of each algorithm on each environment."
 )
 @click.option("--dry-run", is_flag=True, help="Show the resolved plan, and where each value comes from.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to standard output.")

@@ -89,9 +89,7 @@ def drawing_environment(
             modes = list(env.metadata.get("render_modes") or ())
             if "rgb_array" not in modes:
                 known = ", ".join(map(str, modes)) or "none"
-                raise CannotDraw(
-                    f"{env_id} cannot be drawn: it has no render mode 'rgb_array' (it has {known})"
-                )
+                raise CannotDraw(f"{env_id} cannot be drawn: its render modes are {known}, not 'rgb_array'")
             yield env
         finally:
             env.close()
@@ -141,9 +139,8 @@ def _frame(env: gymnasium.Env) -> Image.Image:
     try:
         pixels: Any = env.render()
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
-        raise CannotDraw(
-            f"drawing needs a package that is not there; {' '.join(str(error).split())}"
-        ) from error
+        cure = " ".join(str(error).split())
+        raise CannotDraw(f"drawing needs a package that is not there ({cure})") from error
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
         raise CannotDraw("render() gave no array of pixels [height, width, 3] of uint8")
     image = Image.fromarray(pixels)

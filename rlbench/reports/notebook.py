@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import matplotlib
@@ -13,6 +14,8 @@ from rlbench.api import UsageError, did_you_mean
 from rlbench.reports.figures import draw_curves, legend_lines
 from rlbench.reports.sections import horizontal_levels
 from rlbench.reports.style import figure_style, literal, looks_of
+
+_SIZE = (6.4, 4.0)  # inches
 
 
 def plot_curves(results: Any, axes: Axes | None, env: str | None) -> Axes:
@@ -32,13 +35,15 @@ def plot_curves(results: Any, axes: Axes | None, env: str | None) -> Axes:
     levels = horizontal_levels(results, means[points == 1]).get(env, {})
     seeds = seeds[(seeds["env"] == env) & seeds["algorithm"].isin(curves["algorithm"])]
     looks = looks_of(results)
-    if axes is None:
-        with sns.axes_style("ticks"), matplotlib.rc_context(figure_style()):
-            axes = pyplot.figure(figsize=(6.4, 4.0), layout="constrained").subplots()
-    order = draw_curves(axes, seeds, curves, trials[trials["env"] == env], levels, looks)
-    axes.set_title(literal(env))
-    texts = [literal(name) for name in order]
-    legend = axes.legend(handles=legend_lines(order, texts, looks), handlelength=3.2)
+    with contextlib.ExitStack() as stack:
+        if axes is None:
+            stack.enter_context(sns.axes_style("ticks"))
+            stack.enter_context(matplotlib.rc_context(figure_style()))
+            axes = pyplot.figure(figsize=_SIZE, layout="constrained").subplots()
+        order = draw_curves(axes, seeds, curves, trials[trials["env"] == env], levels, looks)
+        axes.set_title(literal(env))
+        texts = [literal(name) for name in order]
+        legend = axes.legend(handles=legend_lines(order, texts, looks), handlelength=3.2)
     for shown, text in zip(legend.get_texts(), texts, strict=True):
         shown.set_text(text)
     return axes

@@ -118,10 +118,9 @@ def _content(root: Path, path: Path) -> bytes:
 
 
 def _is_webp(data: bytes) -> bool:
-    """Whether data are one WebP container (RFC 9649, section 2.4): ``RIFF``, the length of the rest, ``WEBP``."""
-    return (
-        data[:4] == b"RIFF" and data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") == len(data) - 8
-    )
+    """Whether data are one WebP container: ``RIFF``, the length of the rest, ``WEBP`` (RFC 9649, 2.4)."""
+    length = int.from_bytes(data[4:8], "little")
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP" and length == len(data) - 8
 
 
 def _check_links(root: Path, path: Path) -> None:

@@ -35,8 +35,8 @@ class Evaluator:
 
     ``make_vector(seeds)`` gives as many sub-environments as seeds. A backend that cannot seed an episode
     gets new sub-environments for every evaluation, so that a point's episodes depend on nothing before it.
-    ``beat`` is called after every vector step, as a sign of life. ``watch`` is told the
-    nominal step, the observations ``[S * E, ...]`` and the actions of every vector step, valid until the next.
+    ``beat`` is called after every vector step, as a sign of life. ``watch`` is told the nominal step, the
+    observations and the actions ``[S * E, ...]`` of every vector step; the arrays are valid until the next.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class ReplayFailed(api.RlbenchError):
 class Replay(NamedTuple):
     """An episode of a trial's last evaluation, as it was stored and as it went again.
 
-    ``film`` is ``None`` where it did not come out as stored; ``changed`` then says what is not as it was then:
+    ``film`` is ``None`` where it did not come out as stored; ``changed`` then says what is not as it was:
     ``{name: (then, now)}``.
     """
 
@@ -122,8 +122,9 @@ def replay(
     name = f"{trial.label} on {trial.env}, seed {trial.seed}"
     stored = _last_evaluation(frames, trial, name)
     if not 0 <= episode < len(stored.returns):
+        last = len(stored.returns) - 1
         raise api.UsageError(
-            f"the last evaluation of {name} has no episode {episode}; give one of 0 to {len(stored.returns) - 1}"
+            f"the last evaluation of {name} has no episode {episode}; give one of 0 to {last}"
         )
     job = Job.of(trial, catalogue, allow_import)
     identity = job.identity
@@ -133,7 +134,7 @@ def replay(
         arguments = (make_single, env_id, identity.env_kwargs, identity.max_episode_steps)
         env = stack.enter_context(drawing_environment(*arguments))
         with prepared(job.device):
-            performance = _perform(job, catalogue, stored, say)
+            performance = _perform(job, catalogue, stored, lambda why: say(f"{name}: {why}"))
         again = Replay(
             trial, stored.step, episode, performance.returns[episode], performance.lengths[episode],
             stored.returns[episode], stored.lengths[episode], None, {},
@@ -152,7 +153,7 @@ def replay(
         )
         if (played.episode_return, played.length) != (again.episode_return, length):
             raise CannotDraw(
-                f"{name}: drawn, the episode returns {played.episode_return} after {played.length} steps, "
+                f"drawn, the episode returns {played.episode_return} after {played.length} steps, "
                 f"not {again.episode_return} after {length}"
             )
         return again._replace(film=played.film)
@@ -193,7 +194,7 @@ def _failing(name: str) -> Iterator[None]:
     except api.RlbenchError:
         raise
     except CannotDraw as error:
-        raise api.UsageError(f"{error}; choose a trial of another environment") from error
+        raise api.UsageError(f"{name}: {error}; choose a trial of another environment") from error
     except (Exception, SystemExit) as error:
         raise ReplayFailed(
             f"{name} cannot be replayed ({type(error).__name__}: {' '.join(str(error).split())}); "
@@ -229,7 +230,7 @@ def _perform(job: Job, catalogue: Catalogue, stored: _Stored, say: Say) -> _Perf
             second = _from_weights(cohort, catalogue, stored.step, weights)
             if second is not None and first.same_actions(second):
                 return first
-    say(f"the final weights do not tell all: {job.identity.label} is trained again, as it was")
+    say("the policy is not in the final weights alone, so the trial is trained again")
     performance = _Performance(stored.step)
     with contextlib.suppress(StopRequested):
         CohortRun(cohort, catalogue, performance.note, watch=performance.watch).run()

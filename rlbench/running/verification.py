@@ -105,7 +105,8 @@ def choose(frames: Frames, names: Sequence[str] = (), sample: int | None = None)
     """Choose among the trials that ended, damaged ones only by name.
 
     A name is ``all``, ``LABEL``, ``LABEL/ENV``, ``LABEL/ENV/seed-K`` or ``LABEL/ENV/K``, or a trial's folder.
-    ``sample`` is how many of each algorithm and environment are taken: one, or all that are named. They are always the same.
+    ``sample`` is how many of each algorithm and environment are taken: one, or all that are named. They are
+    always the same.
     """
     ended = [trial for trial in frames.stored if trial.status in _ENDED]
     if not ended:
@@ -191,6 +192,7 @@ class Job:
         return _verdict(self.trial, root, files, self.changed())
 
     def changed(self) -> dict[str, tuple[str, str]]:
+        """Say what is not as it was when the trial was made: ``{name: (then, now)}``."""
         now = {name: value for name, value in fingerprint(self.device).items() if name != "device"}
         changed = differences(self.timing, {name: now[name] for name in now if name in self.timing})
         then = f"{self.identity.distribution} {self.identity.version}"
