@@ -108,7 +108,7 @@ def draw_episodes(results: Results, console: Console | None, *, allow_import: bo
             else:
                 say(f"no picture of {trial.label} on {trial.env}: its episode is not as it was then")
         except RlbenchError as error:
-            say(f"no picture of {trial.label} on {trial.env}: {error}")
+            say(f"no picture: {error}")
 
 
 def run(

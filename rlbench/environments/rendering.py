@@ -77,19 +77,19 @@ def drawing_environment(
     Raises :class:`CannotDraw` where this environment cannot do that.
     """
     if make_single is None:
-        raise CannotDraw(f"{env_id} cannot be drawn: its backend gives only vectors")
+        raise CannotDraw("its backend gives only vectors of environments")
     with _headless(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # gymnasium's, about what is said below
         arguments = {**env_kwargs, "render_mode": "rgb_array"}
         try:
             env = make_single(env_id, arguments, max_episode_steps)
         except (ValueError, LookupError) as error:
-            raise CannotDraw(f"{env_id} cannot be drawn: {error}") from error
+            raise CannotDraw(f"its environment does not draw itself ({error})") from error
         try:
             modes = list(env.metadata.get("render_modes") or ())
             if "rgb_array" not in modes:
                 known = ", ".join(map(str, modes)) or "none"
-                raise CannotDraw(f"{env_id} cannot be drawn: its render modes are {known}, not 'rgb_array'")
+                raise CannotDraw(f"its environment has the render modes {known}, not 'rgb_array'")
             yield env
         finally:
             env.close()
@@ -122,7 +122,7 @@ def play(
     frames, total, done, length = [_frame(env)], 0.0, False, 0
     while length < len(actions) and not done:
         if not np.array_equal(np.asarray(obs, observations[length].dtype), observations[length]):
-            raise CannotDraw(f"drawn, the episode is another one from step {length} on")
+            raise CannotDraw(f"where it is drawn, the episode is another one from step {length} on")
         obs, reward, terminated, truncated, _ = env.step(actions[length])
         total += float(reward)
         done = bool(terminated or truncated)
@@ -140,7 +140,7 @@ def _frame(env: gymnasium.Env) -> Image.Image:
         pixels: Any = env.render()
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
         cure = " ".join(str(error).split())
-        raise CannotDraw(f"drawing needs a package that is not there ({cure})") from error
+        raise CannotDraw(f"that needs a package that is not there ({cure})") from error
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[2:] != (3,):
         raise CannotDraw("render() gave no array of pixels [height, width, 3] of uint8")
     image = Image.fromarray(pixels)

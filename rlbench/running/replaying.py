@@ -20,7 +20,6 @@ from rlbench.results.videos import LARGEST, Episode, write_video
 from rlbench.running.cohort import Cohort
 from rlbench.running.events import AnyEvent, Evaluated
 from rlbench.running.plan import backend_of
-from rlbench.running.recording import StopRequested
 from rlbench.running.seeding import Streams
 from rlbench.running.verification import Job, choose
 from rlbench.running.worker import CohortRun
@@ -153,8 +152,8 @@ def replay(
         )
         if (played.episode_return, played.length) != (again.episode_return, length):
             raise CannotDraw(
-                f"drawn, the episode returns {played.episode_return} after {played.length} steps, "
-                f"not {again.episode_return} after {length}"
+                f"where it is drawn, the episode returns {played.episode_return} in {played.length} steps, "
+                f"not {again.episode_return} in {length}"
             )
         return again._replace(film=played.film)
 
@@ -194,7 +193,9 @@ def _failing(name: str) -> Iterator[None]:
     except api.RlbenchError:
         raise
     except CannotDraw as error:
-        raise api.UsageError(f"{name}: {error}; choose a trial of another environment") from error
+        raise api.UsageError(
+            f"{name} cannot be drawn: {error}; choose a trial of another environment"
+        ) from error
     except (Exception, SystemExit) as error:
         raise ReplayFailed(
             f"{name} cannot be replayed ({type(error).__name__}: {' '.join(str(error).split())}); "
@@ -218,22 +219,16 @@ def _last_evaluation(frames: Frames, trial: StoredTrial, name: str) -> _Stored:
 
 
 def _perform(job: Job, catalogue: Catalogue, stored: _Stored, say: Say) -> _Performance:
-    """Perform the last evaluation again: from the final weights if they give what is stored.
-
-    They are taken to be all that the policy depends on where a second time gives the same actions.
-    """
+    """Perform the last evaluation again: from the final weights if they give what is stored."""
     cohort = Cohort(trials=[job.identity], device=job.device)
     weights = _final_weights(job.trial)
     if weights is not None:
-        first = _from_weights(cohort, catalogue, stored.step, weights)
-        if first is not None and first.is_as(stored):
-            second = _from_weights(cohort, catalogue, stored.step, weights)
-            if second is not None and first.same_actions(second):
-                return first
+        performance = _from_weights(cohort, catalogue, stored.step, weights)
+        if performance is not None and performance.is_as(stored):
+            return performance
     say("the policy is not in the final weights alone, so the trial is trained again")
     performance = _Performance(stored.step)
-    with contextlib.suppress(StopRequested):
-        CohortRun(cohort, catalogue, performance.note, watch=performance.watch).run()
+    CohortRun(cohort, catalogue, performance.note, watch=performance.watch).run()
     if not performance.returns:
         raise ValueError(f"this time there was no evaluation at step {stored.step}")
     return performance
@@ -242,13 +237,18 @@ def _perform(job: Job, catalogue: Catalogue, stored: _Stored, say: Say) -> _Perf
 def _from_weights(
     cohort: Cohort, catalogue: Catalogue, step: int, weights: Mapping[str, np.ndarray]
 ) -> _Performance | None:
-    performance = _Performance(step)
-    run = CohortRun(cohort, catalogue, performance.note, watch=performance.watch)
-    result = run.evaluate_weights(weights, step)
-    if result is None:
+    """Evaluate the final weights; ``None`` where the policy depends on more, as a second time shows."""
+    twice: list[_Performance] = []
+    run = CohortRun(cohort, catalogue, lambda event: None, watch=lambda *seen: twice[-1].watch(*seen))
+    policy = run.policy_of(weights)
+    if policy is None:
         return None
-    performance.returns, performance.lengths = result.returns[0].tolist(), result.lengths[0].tolist()
-    return performance
+    for _ in range(2):
+        twice.append(_Performance(step))
+        result = run.evaluate(policy, step)
+        twice[-1].returns, twice[-1].lengths = result.returns[0].tolist(), result.lengths[0].tolist()
+    first, second = twice
+    return first if first.same_actions(second) else None
 
 
 def _final_weights(trial: StoredTrial) -> dict[str, np.ndarray] | None:

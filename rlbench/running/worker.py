@@ -94,26 +94,25 @@ class CohortRun:
         finally:
             self._evaluator.close()
 
-    def evaluate_weights(self, weights: Mapping[str, np.ndarray], step: int) -> Evaluation | None:
-        """Evaluate, with the episodes of ``step``, the learner that one trial ended with.
-
-        ``None`` where it cannot be made from its final weights alone.
-        """
-        policy = self._policy_of(weights)
+    def evaluate(self, policy: api.Policy, step: int) -> Evaluation:
+        """Evaluate ``policy`` with the episodes of the nominal step ``step``, without any training."""
         try:
-            return None if policy is None else self._evaluator(policy, step)
+            return self._evaluator(policy, step)
         finally:
             self._evaluator.close()
 
-    def _policy_of(self, weights: Mapping[str, np.ndarray]) -> api.Policy | None:
+    def policy_of(self, weights: Mapping[str, np.ndarray]) -> api.Policy | None:
+        """Give the policy of the one trial that ended with ``weights``; ``None`` where it takes more."""
         if self._kind == "solver":
             return lambda obs: weights["policy"][obs]
         if self._kind == "trainer":
             return None
-        agent, mine = self._make_agent(), lift_state(weights)
+        agent = self._make_agent()
         held = final_weights(agent) or {}
-        if not hasattr(agent, "load_state_dict") or _shapes(held) != _shapes(mine):
+        sizes = {name: np.size(array) for name, array in held.items()}
+        if not hasattr(agent, "load_state_dict") or sizes != {name: weights[name].size for name in weights}:
             return None
+        mine = {name: weights[name].reshape(np.shape(array)) for name, array in held.items()}  # [1, ...]
         agent.load_state_dict({**agent.state_dict(), "weights": mine})
         return agent.policy()
 
@@ -209,7 +208,3 @@ class CohortRun:
         table = sweep.policy
         self._recorder.evaluation(self._evaluator, lambda obs: table[obs], 0, 0)
         self._recorder.finish(0, {"policy": table[None], "values": sweep.values[None]})
-
-
-def _shapes(weights: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    return {name: np.shape(array) for name, array in weights.items()}
