@@ -38,6 +38,7 @@ def test_the_start_loads_no_numerics(statement):
         "main(['run', '--help'])",
         "main(['report', '--help'])",
         "main(['verify', '--help'])",
+        "main(['replay', '--help'])",
         "main(['doctor', '--help'])",
     ],
 )
