@@ -21,17 +21,21 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 
 
 class Pictures(html.parser.HTMLParser):
-    """Collects the attributes of images and of their still sources."""
+    """Collects the attributes of images."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.images: list[dict[str, str]] = []
-        self.sources: list[dict[str, str]] = []
-        self.feed(text)
+        self.found: list[dict[str, str]] = []
 
     def handle_starttag(self, tag, attrs):
-        if tag in ("img", "source"):
-            {"img": self.images, "source": self.sources}[tag].append(dict(attrs))
+        if tag == "img":
+            self.found.append(dict(attrs))
+
+
+def images(page):
+    parser = Pictures()
+    parser.feed(page)
+    return parser.found
 
 
 def draw(results, label, env, seed, number=0, moving=None, episode_return=500.0):
@@ -70,15 +74,13 @@ def test_pictures_are_in_the_page_with_what_they_show_and_a_still_for_less_motio
     draw(results, "a2c", "FrozenLake-v1", 0)
     monkeypatch.setattr(gymnasium, "make", None)  # nothing is played for a page
     page = page_of(results, tmp_path / "out")
-    found = Pictures(page)
+    found = images(page)
     moving = f"data:image/webp;base64,{base64.b64encode(webp()).decode()}"
     still = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    assert [image["src"] for image in found.images] == [moving, moving]
-    assert [source["srcset"] for source in found.sources] == [still, still]
-    assert all("prefers-reduced-motion: reduce" in source["media"] for source in found.sources)
-    assert found.images[0]["alt"].startswith(
-        "<dqn> on CartPole-v1: episode 3 of the last evaluation of seed 1"
-    )
+    assert [(image["class"], image["src"]) for image in found] == [("moving", moving), ("still", still)] * 2
+    style = " ".join(page.partition("</style>")[0].split())
+    assert "@media print, (prefers-reduced-motion: reduce) { .episodes .moving { display: none; }" in style
+    assert found[0]["alt"].startswith("<dqn> on CartPole-v1: episode 3 of the last evaluation of seed 1")
     text = " ".join(page.split())
     assert "seed 1, episode 3: return 0.25 in 1 step<" in text
     assert "seed 0, first episode: return 500 in 1 step<" in text
@@ -90,13 +92,13 @@ def test_pictures_are_in_the_page_with_what_they_show_and_a_still_for_less_motio
 def test_without_pictures_there_is_no_section(results, tmp_path):
     page = page_of(results, tmp_path / "out")
     assert 'id="episodes"' not in page
-    assert not Pictures(page).images
+    assert not images(page)
 
 
 def test_what_is_no_picture_is_not_shown_and_named(results, tmp_path):
     path = draw(results, "a2c", "CartPole-v1", 0, moving=b"<svg onload='alert(1)'></svg>")
     page = page_of(results, tmp_path / "out")
-    assert not Pictures(page).images
+    assert not images(page)
     assert "are damaged" in page
     assert path.stem in page
     assert "onload" not in page
@@ -107,6 +109,6 @@ def test_a_page_shows_only_as_many_as_it_can_carry(results, tmp_path):
         for env in ("CartPole-v1", "FrozenLake-v1"):
             draw(results, label, env, 0, moving=webp(600_000))
     page = page_of(results, tmp_path / "out")
-    assert len(Pictures(page).images) == 2
+    assert len(images(page)) == 4
     assert "Too much for one page" in page
     assert len(page) < 2_500_000
