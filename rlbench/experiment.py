@@ -144,7 +144,8 @@ def run(
 
     ``algos``: names, or ``{label: name}``, or ``"dqn,big=dqn"``. ``seeds``: a count, a list, or ``"3:8"``.
     ``settings``: ``{label: {key: value}}``, or texts ``"LABEL.KEY=VALUE"``; ``env_settings`` likewise by
-    environment. ``progress`` shows how far the run is, on standard error.
+    environment. ``video`` draws an episode of each algorithm on each environment; see :func:`draw_episodes`.
+    ``progress`` shows how far the run is, on standard error.
 
     Raises :class:`rlbench.api.UsageError` for what cannot be done as asked, with nothing written. A trial
     that fails or diverges raises nothing: it is a row of ``Results.trials``.

@@ -201,7 +201,7 @@ class Results:
             return None
         written = page.stat().st_mtime
         shown = [*self.path.glob("experiments/*.json"), *self.path.glob("videos/*/*/*.json")]
-        return page if all(document.stat().st_mtime <= written for document in shown) else None
+        return page if all(document.lstat().st_mtime <= written for document in shown) else None
 
     def document(self, report: Path | None = None) -> dict[str, Any]:
         """Give the results as one JSON document, the one that ``--json`` prints."""

@@ -129,6 +129,8 @@ def play(
         length += 1
         if done or length == len(actions) or length % stride == 0:
             frames.append(_frame(env))
+    if len({frame.size for frame in frames}) > 1:
+        raise CannotDraw("its frames differ in size")
     pace = 1000 * stride / float(env.metadata.get("render_fps") or _DEFAULT_FPS)
     pace = max(_SHORTEST_MILLISECONDS, min(pace, 1000 * _LONGEST_SECONDS / len(frames)))
     return Played(Film(frames, round(pace)), total, length)

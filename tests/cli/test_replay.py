@@ -187,15 +187,18 @@ def test_a_run_draws_the_median_trial_of_each_once_and_says_what_cannot_be_drawn
     distribution("test-blind", {"test-blind": "blind_for_tests"}, {"blind_for_tests.py": BLIND})
     arguments = ("run", "--algos", "random", "--envs", "CartPole-v1,blind_for_tests:Blind-v0", "--out", "run")
     small = ("--seeds", "3", "--steps", "40", "--eval-points", "2", "--eval-episodes", "1", "--allow-import")
+    page = tmp_path / "run" / "report" / "index.html"
+    assert rlbench(*arguments, *small).returncode == 0
+    assert 'id="episodes"' not in page.read_text(encoding="utf-8")
     done = rlbench(*arguments, *small, "--video")
     assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stdout
     said = " ".join(done.stdout.split())
     assert "random on blind_for_tests:Blind-v0, seed 0 cannot be drawn: its environment does not draw" in said
     (picture,) = tmp_path.glob("run/videos/*/*/*.webp")
     trials = package.load(tmp_path / "run").trials
     mine = trials[trials["env"] == "CartPole-v1"].sort_values(["score", "seed"])
     assert picture.name.startswith(f"seed-{mine['seed'].iloc[1]}-{mine['hash'].iloc[1]}-episode-0")
-    page = tmp_path / "run" / "report" / "index.html"
     assert page.read_text(encoding="utf-8").count('src="data:image/webp;base64,') == 1
     written = picture.stat().st_mtime_ns
     again = rlbench(*arguments, *small, env={"RLBENCH_VIDEO": "1"})

@@ -108,6 +108,10 @@ class Silent(gymnasium.Env):
     def render(self):
         return self.picture
 
+    def step(self, action):
+        self.picture = np.zeros((5, 4, 3), np.uint8)
+        return 0, 0.0, False, False, {}
+
 
 @pytest.mark.parametrize(
     ("modes", "picture", "reason"),
@@ -115,6 +119,7 @@ class Silent(gymnasium.Env):
         ([], None, "has the render modes none"),
         (["ansi"], None, "has the render modes ansi"),
         (["rgb_array"], None, "gave no array"),
+        (["rgb_array"], np.zeros((4, 4, 3), np.uint8), "differ in size"),
         (["rgb_array"], np.zeros((4, 4, 3)), "gave no array"),
     ],
 )
