@@ -293,7 +293,8 @@ class EnvironmentSpec:
     ``seeds`` are for backends that cannot seed an episode. ``describe(env_id, env_kwargs)`` gives an
     :class:`EnvironmentDescription`, or raises ``LookupError`` for an unknown id and ``ValueError`` for bad
     arguments. ``names()`` lists known ids, for suggestions. ``make_single(env_id, env_kwargs,
-    max_episode_steps)`` gives one ``gymnasium.Env``, for trainers. Functions may be references.
+    max_episode_steps)`` gives one ``gymnasium.Env``, for trainers, and for pictures of episodes: then with
+    ``render_mode="rgb_array"`` among its arguments. Functions may be references.
     """
 
     prefix: str

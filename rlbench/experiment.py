@@ -73,7 +73,42 @@ def run_plan(
     runner = Runner(plan, catalogue, command=command, external_plugins=external_plugins)
     with contextlib.closing(reporter), stop_on_signals(console) as stopping:
         runner.run(reporter, stopping, executor=executor, last=last)
-    return Results(plan.folder, catalogue)
+    results = Results(plan.folder, catalogue)
+    if plan.options.video:
+        draw_episodes(results, console, allow_import=plan.options.allow_import)
+    return results
+
+
+def draw_episodes(results: Results, console: Console | None, *, allow_import: bool = False) -> None:
+    """Draw the last evaluation's first episode of a typical trial of each algorithm and environment.
+
+    That is the trial with the median score (the nearest to it; of equals, the lowest seed). Pictures that
+    are there stay. What cannot be drawn is said on ``console``, with the reason, and is no error.
+    """
+    from rlbench.analysis.scores import typical_trials
+    from rlbench.api import RlbenchError
+    from rlbench.results.rows import printable
+    from rlbench.results.videos import read_videos
+    from rlbench.running.replaying import keep, replay
+
+    def say(text: str) -> None:
+        if console is not None:
+            console.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    frames, typical = results.frames, set(typical_trials(results.trials))
+    chosen = [trial for trial in frames.stored if trial.hash in typical]
+    there = {video.trial.hash for video in read_videos(frames.root, chosen)[0] if not video.episode.episode}
+    for trial in chosen:
+        if trial.hash in there:
+            continue
+        try:
+            again = replay(frames, trial, 0, results.catalogue, allow_import=allow_import, say=say)
+            if again.equal:
+                keep(frames.root, again)
+            else:
+                say(f"no picture of {trial.label} on {trial.env}: its episode is not as it was then")
+        except RlbenchError as error:
+            say(f"no picture: {error}")
 
 
 def run(
@@ -97,6 +132,7 @@ def run(
     memory_limit: int | None = None,
     trackers: str | Sequence[str] | None = None,
     allow_import: bool | None = None,
+    video: bool | None = None,
     config: str | os.PathLike[str] | None = None,
     external_plugins: bool = True,
     progress: bool = True,
@@ -108,7 +144,8 @@ def run(
 
     ``algos``: names, or ``{label: name}``, or ``"dqn,big=dqn"``. ``seeds``: a count, a list, or ``"3:8"``.
     ``settings``: ``{label: {key: value}}``, or texts ``"LABEL.KEY=VALUE"``; ``env_settings`` likewise by
-    environment. ``progress`` shows how far the run is, on standard error.
+    environment. ``video`` draws an episode of each algorithm on each environment; see :func:`draw_episodes`.
+    ``progress`` shows how far the run is, on standard error.
 
     Raises :class:`rlbench.api.UsageError` for what cannot be done as asked, with nothing written. A trial
     that fails or diverges raises nothing: it is a row of ``Results.trials``.
@@ -137,6 +174,7 @@ def run(
         "memory_limit": memory_limit,
         "trackers": trackers,
         "allow_import": allow_import,
+        "video": video,
     }
     from rlbench.running.runner import started_executor
 

@@ -68,6 +68,11 @@ class Results:
         return self._frames.diagnostics
 
     @property
+    def frames(self) -> Frames:
+        """What the folder holds, trial by trial, as it was read."""
+        return self._frames
+
+    @property
     def platforms(self) -> pd.DataFrame:
         """On what each trial was made: ``algorithm, env, seed, device, gpu, torch, ...``, one row a trial."""
         return self._frames.platforms
@@ -257,6 +262,16 @@ class Results:
         table = pd.DataFrame([vars(claim) for claim in claims], columns=COLUMNS)
         return table.assign(text=[plain(claimed(claim)) for claim in claims])
 
+    def plot_curves(self, ax: Any = None, env: str | None = None) -> Any:
+        """Draw one environment's learning curves as the report does; give the matplotlib axes.
+
+        Without ``ax`` they are those of a new figure. ``env`` may be left out where there is only one.
+        Raises ``UsageError`` for one that has no curves.
+        """
+        from rlbench.reports.notebook import plot_curves
+
+        return plot_curves(self, ax, env)
+
     def report(self, out: Path | str | None = None) -> Path:
         """Write the report, figures and tables to ``out`` (default ``PATH/report``); give its page."""
         from rlbench.reports.page import build
@@ -267,13 +282,13 @@ class Results:
         return build(self, self.catalogue.sections, folder)
 
     def current_report(self) -> Path | None:
-        """Give the report's page if it is there and no request is newer."""
+        """Give the report's page if it is there and no request or picture is newer."""
         page = self.path / "report" / "index.html"
         if not page.is_file():
             return None
         written = page.stat().st_mtime
-        requests = (self.path / "experiments").glob("*.json")
-        return page if all(request.stat().st_mtime <= written for request in requests) else None
+        shown = [*self.path.glob("experiments/*.json"), *self.path.glob("videos/*/*/*.json")]
+        return page if all(document.lstat().st_mtime <= written for document in shown) else None
 
     def document(self, report: Path | None = None) -> dict[str, Any]:
         """Give the results as one JSON document, the one that ``--json`` prints."""

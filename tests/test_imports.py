@@ -39,6 +39,7 @@ def test_the_start_loads_no_numerics(statement):
         "main(['report', '--help'])",
         "main(['compare', '--help'])",
         "main(['verify', '--help'])",
+        "main(['replay', '--help'])",
         "main(['doctor', '--help'])",
     ],
 )

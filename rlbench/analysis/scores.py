@@ -69,3 +69,16 @@ def summarise(trials: pd.DataFrame) -> pd.DataFrame:
     summary.insert(3, "low", low)
     summary.insert(4, "high", high)
     return summary
+
+
+def typical_trials(trials: pd.DataFrame) -> list[str]:
+    """Give the hash of one trial for each algorithm and environment: the one with the median score.
+
+    That is the nearest to the median; of equally near ones, the lowest seed. Trials without a score are none.
+    """
+    chosen = []
+    for _, group in trials[trials["score"].notna()].groupby(CELL, sort=True):
+        distance = (group["score"] - group["score"].median()).abs()
+        nearest = group[distance == distance.min()]
+        chosen.append(str(nearest.loc[nearest["seed"].idxmin(), "hash"]))
+    return chosen

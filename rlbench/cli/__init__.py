@@ -32,6 +32,7 @@ VERBS = {
     ),
     "status": Verb("rlbench.cli.status", "Show what is finished, running, failed, missing or stale."),
     "verify": Verb("rlbench.cli.verify", "Run trials of a results folder again, and compare every number."),
+    "replay": Verb("rlbench.cli.replay", "Play a stored evaluation episode again, as a moving picture."),
     "plugins": Verb("rlbench.cli.plugins", "List plugins, what they provide, and what is wrong with them."),
     "doctor": Verb("rlbench.cli.doctor", "Look for what would keep a run from going well, and say the cure."),
 }

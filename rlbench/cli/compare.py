@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rlbench.cli import external_plugins, no_plugins_option
-from rlbench.cli.tables import aligned, printable
+from rlbench.cli.tables import aligned
+from rlbench.results.rows import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import click
 
 from rlbench.cli import external_plugins, no_plugins_option
 from rlbench.cli.report import RESULTS
-from rlbench.cli.tables import printable
+from rlbench.results.rows import printable
 
 SCHEMA = 1
 

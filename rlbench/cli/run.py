@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 @click.option("--memory-limit", metavar="MIB", help="Memory beyond which a worker is killed [none].")
 @click.option("--trackers", metavar="NAMES", help="Trackers that are told what happens, comma-separated.")
 @click.option("--allow-import", is_flag=True, default=None, help="Let module:Env-v0 ids import their module.")
+@click.option(
+    "--video", is_flag=True, default=None, help="Draw an episode of each algorithm on each environment."
+)
 @click.option("--dry-run", is_flag=True, help="Show the resolved plan, and where each value comes from.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to standard output.")
 @no_plugins_option

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rlbench.cli.report import RESULTS, newest
-from rlbench.cli.tables import aligned, printable
-from rlbench.results.rows import name_seeds
+from rlbench.cli.tables import aligned
+from rlbench.results.rows import name_seeds, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

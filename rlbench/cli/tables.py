@@ -29,11 +29,6 @@ def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> No
         click.echo(f"report: {report}")
 
 
-def printable(text: str) -> str:
-    """Give stored text without what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
 def aligned(rows: Sequence[Sequence[str]], texts: int) -> list[str]:
     """Give rows as lines that no width cuts off, the first ``texts`` columns to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -53,6 +48,7 @@ def print_scores(results: Results, console: Console) -> None:
     from rlbench.reports.answer import answers
     from rlbench.reports.numbers import count
     from rlbench.reports.sentences import plain
+    from rlbench.results.rows import printable
     from rlbench.running.overview import last_line
 
     scores = results.scores()

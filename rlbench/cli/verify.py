@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rlbench.cli import external_plugins, no_plugins_option
-from rlbench.cli.tables import printable
+from rlbench.results.rows import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

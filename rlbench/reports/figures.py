@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,13 +31,29 @@ def learning_curves(
     looks: Mapping[str, Look],
     x: str = "step",
 ) -> Figure:
-    """Draw one environment's curves: a thin line a seed, the mean and its band over them.
+    """Draw one environment's curves, as :func:`draw_curves` does."""
+    figure, axes = _figure(env, 3.1)
+    order = draw_curves(axes, seeds, means, trials, levels, looks, x)
+    legend_below(figure, {name: name for name in order}, looks)
+    figure.set_label(f"Learning curves on {env}: mean return over {axes.get_xlabel()}")
+    return figure
+
+
+def draw_curves(
+    axes: Axes,
+    seeds: pd.DataFrame,
+    means: pd.DataFrame,
+    trials: pd.DataFrame,
+    levels: Mapping[str, float],
+    looks: Mapping[str, Look],
+    x: str = "step",
+) -> list[str]:
+    """Draw one environment's curves on ``axes``: a thin line a seed, the mean and its band over them.
 
     ``seeds`` and ``means`` are as in ``Results.seed_curves`` and ``curves``, ``trials`` tell which curves end
     early, ``levels`` are drawn as horizontal lines. ``x``, the column to draw against, is ``step`` or
-    ``seconds``.
+    ``seconds``. Give the algorithms, the best at the end first.
     """
-    figure, axes = _figure(env, 3.1)
     unfinished = set(
         trials.loc[trials["status"] != "finished", ["algorithm", "seed"]].itertuples(index=False, name=None)
     )
@@ -87,10 +103,7 @@ def learning_curves(
         axes.xaxis.set_major_formatter(FuncFormatter(short_steps))
     else:
         axes.set_xticks([])
-    ranked = sorted(final, key=lambda name: (-np.nan_to_num(final[name], nan=-np.inf), name))
-    legend_below(figure, {name: name for name in ranked}, looks)
-    figure.set_label(f"Learning curves on {env}: mean return over {unit}")
-    return figure
+    return sorted(final, key=lambda name: (-np.nan_to_num(final[name], nan=-np.inf), name))
 
 
 def score_points(env: str, scores: pd.DataFrame, trials: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
@@ -226,11 +239,7 @@ def legend_below(figure: Figure, names: Mapping[str, str], looks: Mapping[str, L
     if not names:
         return
     texts = [literal(text) for text in names.values()]
-    handles = [
-        Line2D([], [], color=looks[name].colour, linestyle=looks[name].linestyle, marker=looks[name].marker,
-               linewidth=2, markersize=4.5, markeredgecolor=PAPER, markeredgewidth=0.6, label="x" * len(text))
-        for name, text in zip(names, texts, strict=True)
-    ]  # fmt: skip
+    handles = legend_lines(list(names), texts, looks)
     columns = max(1, min(4, len(texts), 70 // (max(map(len, texts)) + 9)))
     rows = math.ceil(len(texts) / columns)
     figure.set_figheight(figure.get_figheight() + _LEGEND_ROW * max(0, rows - 2))
@@ -240,6 +249,15 @@ def legend_below(figure: Figure, names: Mapping[str, str], looks: Mapping[str, L
     for shown, name, text in zip(legend.get_texts(), names, texts, strict=True):
         shown.set_text(text)
         shown.set_gid(series(places.index(name)))
+
+
+def legend_lines(names: Sequence[str], texts: Sequence[str], looks: Mapping[str, Look]) -> list[Line2D]:
+    """Give each algorithm's line for a legend; its label is only as long as its text, which is set later."""
+    return [
+        Line2D([], [], color=looks[name].colour, linestyle=looks[name].linestyle, marker=looks[name].marker,
+               linewidth=2, markersize=4.5, markeredgecolor=PAPER, markeredgewidth=0.6, label="x" * len(text))
+        for name, text in zip(names, texts, strict=True)
+    ]  # fmt: skip
 
 
 def _one_line(curves: pd.DataFrame, x: str, scale: float) -> tuple[np.ndarray, np.ndarray]:

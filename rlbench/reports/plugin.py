@@ -24,6 +24,7 @@ def rlbench_report_sections() -> Iterable[ReportSectionSpec]:
     yield ReportSectionSpec("gaps", "Exact gaps", _SUITE + "gaps", order=45)
     yield ReportSectionSpec("convergence", "Convergence of the solvers", _HOME + "convergence", order=50)
     yield ReportSectionSpec("diagnostics", "Training diagnostics", _HOME + "diagnostics", order=60)
+    yield ReportSectionSpec("episodes", "Episodes", "rlbench.reports.episodes:episodes", order=65)
     yield ReportSectionSpec("failures", "What did not finish", _HOME + "failures", order=70)
     yield ReportSectionSpec("settings", "Hyperparameters", _HOME + "settings", order=80)
     yield ReportSectionSpec("speed", "Time and speed", _HOME + "speed", order=85)

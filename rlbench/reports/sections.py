@@ -76,7 +76,7 @@ def curves(results: Any) -> Section | None:
     if means.empty:
         return None
     points = means.groupby(["algorithm", "env"])["step"].transform("size")
-    levels = _levels(results, means[points == 1])
+    levels = horizontal_levels(results, means[points == 1])
     drawn: dict[str, Any] = {}
     notes = []
     for env in sorted(set(means["env"])):
@@ -278,7 +278,7 @@ def _together(documents: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(key, " / ".join(texts)) for key, texts in sorted(values.items()) if texts]
 
 
-def _levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
+def horizontal_levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Give what to draw as a line for cells with one evaluation point: the exact value where it is known."""
     exact = _exact(results)
     levels: dict[str, dict[str, float]] = {}

@@ -1,4 +1,4 @@
-"""Rows and seeds in the plain form that documents and messages have."""
+"""What is stored, as it leaves the house: plain rows for programs, harmless text for messages."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def name_seeds(seeds: Iterable[int]) -> str:
             ranges.append([seed, seed])
     text = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
     return f"seed{'' if text.isdigit() else 's'} {text}"
+
+
+def printable(text: str) -> str:
+    """Give stored text without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

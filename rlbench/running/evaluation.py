@@ -11,6 +11,8 @@ from rlbench.api import Policy, VectorEnvironment
 from rlbench.environments.mdp import MDP
 from rlbench.running.seeding import Streams
 
+Watch = Callable[[int, np.ndarray, np.ndarray], None]
+
 
 class Evaluation(NamedTuple):
     """One evaluation point of every seed; ``exact`` is there where the environment's model is known.
@@ -33,7 +35,8 @@ class Evaluator:
 
     ``make_vector(seeds)`` gives as many sub-environments as seeds. A backend that cannot seed an episode
     gets new sub-environments for every evaluation, so that a point's episodes depend on nothing before it.
-    ``beat`` is called after every vector step, as a sign of life.
+    ``beat`` is called after every vector step, as a sign of life. ``watch`` is told the nominal step, the
+    observations and the actions ``[S * E, ...]`` of every vector step; the arrays are valid until the next.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Evaluator:
         mdp: MDP | None,
         max_episode_steps: int,
         beat: Callable[[], None],
+        watch: Watch | None = None,
     ) -> None:
         self._make_vector = make_vector
         self._streams = streams
@@ -56,6 +60,7 @@ class Evaluator:
         self._mdp = mdp
         self._horizon = max_episode_steps
         self._beat = beat
+        self._watch = watch
         self._environment: VectorEnvironment | None = None
 
     def __call__(self, policy: Policy, nominal_step: int) -> Evaluation:
@@ -78,6 +83,8 @@ class Evaluator:
             obs = _finite(obs, returns, running)
             actions = np.asarray(policy(obs.reshape(*shape, *obs.shape[1:])))
             actions = _finite(actions.reshape(-1, *actions.shape[2:]), returns, running)
+            if self._watch is not None:
+                self._watch(nominal_step, obs, actions)
             obs, reward, terminated, truncated = environment.step(actions)
             returns[running] += reward[running]
             lengths += running

@@ -41,6 +41,7 @@ class Options:
     memory_limit: int = 0  # MiB; 0: none
     trackers: tuple[str, ...] = ()
     allow_import: bool = False
+    video: bool = False
     settings: Settings = field(default_factory=dict)
     env_settings: Settings = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict, compare=False)
@@ -280,4 +281,5 @@ _PARSERS: Mapping[str, Any] = {
     "memory_limit": _count("memory_limit", 0),
     "trackers": lambda value: tuple(_names(value)),
     "allow_import": _flag,
+    "video": _flag,
 }

@@ -78,7 +78,7 @@ def verify(
     frames = Frames(root)
     chosen = choose(frames, trials, sample)
     whole = [trial for trial in chosen if trial.status in _ENDED]
-    jobs = [_Job.of(trial, catalogue, options.allow_import) for trial in whole]
+    jobs = [Job.of(trial, catalogue, options.allow_import) for trial in whole]
     with tempfile.TemporaryDirectory(prefix="rlbench-verify-") as folder:
         for device, mine in _by_device(jobs).items():
             plan = Plan(
@@ -104,8 +104,9 @@ def verify(
 def choose(frames: Frames, names: Sequence[str] = (), sample: int | None = None) -> list[StoredTrial]:
     """Choose among the trials that ended, damaged ones only by name.
 
-    A name is ``all``, ``LABEL``, ``LABEL/ENV``, ``LABEL/ENV/seed-K`` or a trial's folder. ``sample`` is how
-    many of each algorithm and environment are taken: one, or all that are named. They are always the same.
+    A name is ``all``, ``LABEL``, ``LABEL/ENV``, ``LABEL/ENV/seed-K`` or ``LABEL/ENV/K``, or a trial's folder.
+    ``sample`` is how many of each algorithm and environment are taken: one, or all that are named. They are
+    always the same.
     """
     ended = [trial for trial in frames.stored if trial.status in _ENDED]
     if not ended:
@@ -135,6 +136,7 @@ def _names(trial: StoredTrial) -> set[str]:
             (label,),
             (label, environment),
             (label, environment, f"seed-{trial.seed}"),
+            (label, environment, str(trial.seed)),
             (label, environment, folder),
             ("trials", label, environment, folder),
         )
@@ -150,7 +152,7 @@ def _sample(trials: Sequence[StoredTrial], count: int) -> list[StoredTrial]:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """A trial to run again: what its files tell, and the device and the plugin that it runs with now."""
 
     trial: StoredTrial
@@ -160,18 +162,18 @@ class _Job:
     owner: PluginRecord
 
     @classmethod
-    def of(cls, trial: StoredTrial, catalogue: Catalogue, allow_import: bool) -> _Job:
+    def of(cls, trial: StoredTrial, catalogue: Catalogue, allow_import: bool) -> Job:
         """Make the job; ``UsageError`` or ``PluginError`` where the trial cannot be run here as it was."""
         identity = msgspec.convert(trial.document, TrialIdentity)
         if identity.hash != trial.hash:
             raise api.UsageError(
-                f"{trial.path} tells more than this rlbench knows; verify it with the one that it is of"
+                f"{trial.path} tells more than this rlbench knows; use the one that it is of"
             )
         entry = catalogue.algorithm(identity.algorithm)
         if entry.spec.kind != identity.kind:
             raise api.UsageError(
                 f"{identity.algorithm} of {entry.plugin.owner} is a {entry.spec.kind} and was a "
-                f"{identity.kind}; verify its trials with {identity.distribution} {identity.version}"
+                f"{identity.kind}; install {identity.distribution} {identity.version} for its trials"
             )
         backend_of(identity.env, catalogue, allow_import=allow_import)
         timing = open_sealed(read_bytes(trial.path / "timing.json") or b"") or {}
@@ -180,16 +182,17 @@ class _Job:
             resolved = resolve_device(device.partition(":")[0])
         except api.UsageError:
             raise api.UsageError(
-                f"{trial.path} was computed on {device!r}, which is not there; verify it where there is one"
+                f"{trial.path} was computed on {device!r}, which is not there; do this where there is one"
             ) from None
         return cls(trial, identity, timing, resolved, entry.plugin)
 
     def verdict(self, root: Path, again: Path) -> Verdict:
         """Compare with what running it ``again`` has left."""
         files = compare_trials(self.trial.path, again)
-        return _verdict(self.trial, root, files, self._changed())
+        return _verdict(self.trial, root, files, self.changed())
 
-    def _changed(self) -> dict[str, tuple[str, str]]:
+    def changed(self) -> dict[str, tuple[str, str]]:
+        """Say what is not as it was when the trial was made: ``{name: (then, now)}``."""
         now = {name: value for name, value in fingerprint(self.device).items() if name != "device"}
         changed = differences(self.timing, {name: now[name] for name in now if name in self.timing})
         then = f"{self.identity.distribution} {self.identity.version}"
@@ -202,8 +205,8 @@ class _Job:
         return all(self.timing.get(name) in (None, installed.get(name)) for name in known)
 
 
-def _by_device(jobs: Sequence[_Job]) -> dict[str, list[_Job]]:
-    groups: defaultdict[str, list[_Job]] = defaultdict(list)
+def _by_device(jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    groups: defaultdict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         groups[job.device].append(job)
     return groups
@@ -229,7 +232,7 @@ def _damaged(trial: StoredTrial, root: Path) -> Verdict:
     return _verdict(trial, root, {name: Finding("damaged", str(trial.error))}, {})
 
 
-def _package_changes(frames: Frames, jobs: Sequence[_Job]) -> dict[str, tuple[str | None, str | None]]:
+def _package_changes(frames: Frames, jobs: Sequence[Job]) -> dict[str, tuple[str | None, str | None]]:
     """Compare the packages of the requests that these trials answer with those of today."""
     now = packages()
     changes: dict[str, tuple[str | None, str | None]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from rlbench.plugins import Catalogue, load_catalogue
 from rlbench.results.store import Store
 from rlbench.running import checkpoint
 from rlbench.running.cohort import Cohort
-from rlbench.running.evaluation import Evaluator, due_points
+from rlbench.running.evaluation import Evaluation, Evaluator, Watch, due_points
 from rlbench.running.events import AnyEvent, NotReplayable, Stopped
 from rlbench.running.interaction import Interaction, ReplayMismatch
 from rlbench.running.lifting import LiftedAgent, final_weights, lift_policy, lift_state
@@ -47,7 +47,12 @@ class CohortRun:
     """The parts that every kind of algorithm needs, and one method for each kind."""
 
     def __init__(
-        self, cohort: Cohort, catalogue: Catalogue, emit: Emit, stopping: Callable[[], bool]
+        self,
+        cohort: Cohort,
+        catalogue: Catalogue,
+        emit: Emit,
+        stopping: Callable[[], bool] = lambda: False,
+        watch: Watch | None = None,
     ) -> None:
         identity = cohort.identity
         spec = catalogue.algorithm(identity.algorithm).spec
@@ -74,6 +79,7 @@ class CohortRun:
             mdp=description.mdp,
             max_episode_steps=identity.max_episode_steps,
             beat=self._recorder.beat,
+            watch=watch,
         )
 
     def run(self) -> None:
@@ -88,6 +94,28 @@ class CohortRun:
         finally:
             self._evaluator.close()
 
+    def evaluate(self, policy: api.Policy, step: int) -> Evaluation:
+        """Evaluate ``policy`` with the episodes of the nominal step ``step``, without any training."""
+        try:
+            return self._evaluator(policy, step)
+        finally:
+            self._evaluator.close()
+
+    def policy_of(self, weights: Mapping[str, np.ndarray]) -> api.Policy | None:
+        """Give the policy of the one trial that ended with ``weights``; ``None`` where it takes more."""
+        if self._kind == "solver":
+            return lambda obs: weights["policy"][obs]
+        if self._kind == "trainer":
+            return None
+        agent = self._make_agent()
+        held = final_weights(agent) or {}
+        sizes = {name: np.size(array) for name, array in held.items()}
+        if not hasattr(agent, "load_state_dict") or sizes != {name: weights[name].size for name in weights}:
+            return None
+        mine = {name: weights[name].reshape(np.shape(array)) for name, array in held.items()}  # [1, ...]
+        agent.load_state_dict({**agent.state_dict(), "weights": mine})
+        return agent.policy()
+
     def _make_vector(self, seeds: Sequence[int]) -> api.VectorEnvironment:
         identity = self._identity
         make = api.resolve(self._backend.make_vector)
@@ -96,13 +124,14 @@ class CohortRun:
     def _rngs(self) -> list[np.random.Generator]:
         return [self._streams.agent(seed) for seed in self._seeds]
 
+    def _make_agent(self) -> Any:
+        if self._kind == "batched_agent":
+            return self._factory(self._task, self._config, self._rngs())
+        return LiftedAgent(self._factory(self._task, self._config, *self._rngs()))
+
     def _run_agent(self) -> None:
         task = self._task
-        agent: Any
-        if self._kind == "batched_agent":
-            agent = self._factory(task, self._config, self._rngs())
-        else:
-            agent = LiftedAgent(self._factory(task, self._config, *self._rngs()))
+        agent = self._make_agent()
         self._recorder.resumable = (
             self._backend.replayable
             and self._backend.seeds_episodes

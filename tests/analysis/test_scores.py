@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rlbench.analysis.metrics import final
-from rlbench.analysis.scores import summarise, trial_scores
+from rlbench.analysis.scores import summarise, trial_scores, typical_trials
 
 
 def trials(*rows):
@@ -50,3 +50,20 @@ def test_scores_belong_to_finished_trials_alone():
     scores = trial_scores(frame, evaluations, final)
     assert scores.iloc[0] == 9.0
     assert scores.iloc[1:].isna().all()
+
+
+def test_the_typical_trial_has_the_median_score_and_of_equals_the_lowest_seed():
+    rows = [
+        ("a", "X", 0, 9.0),
+        ("a", "X", 1, 5.0),
+        ("a", "X", 2, 1.0),
+        ("a", "Y", 4, 3.0),
+        ("a", "Y", 3, 1.0),
+        ("b", "X", 7, np.nan),
+        ("c", "X", 5, 2.0),
+        ("c", "X", 6, np.nan),
+    ]
+    trials = pd.DataFrame(rows, columns=["algorithm", "env", "seed", "score"])
+    trials["hash"] = [f"{row[0]}{row[1]}{row[2]}" for row in rows]
+    assert typical_trials(trials) == ["aX1", "aY3", "cX5"]
+    assert typical_trials(trials[:0]) == []

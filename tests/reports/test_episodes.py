@@ -1,0 +1,114 @@
+"""The section of episodes: pictures that are there, still where a reader wants that; nothing is played."""
+
+from __future__ import annotations
+
+import base64
+import html.parser
+
+import gymnasium
+import pytest
+from synthetic import write_results
+
+import rlbench
+from rlbench.results.videos import Episode, write_video
+
+
+def webp(size=40):
+    return b"RIFF" + (size - 8).to_bytes(4, "little") + b"WEBPVP8L" + bytes(size - 16)
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+
+
+class Pictures(html.parser.HTMLParser):
+    """Collects the attributes of images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[dict[str, str]] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            self.found.append(dict(attrs))
+
+
+def images(page):
+    parser = Pictures()
+    parser.feed(page)
+    return parser.found
+
+
+def draw(results, label, env, seed, number=0, moving=None, episode_return=500.0):
+    for trial in results.frames.stored:
+        if (trial.label, trial.env, trial.seed) == (label, env, seed):
+            episode = Episode(
+                trial=trial.hash,
+                step=50_000,
+                episode=number,
+                episode_return=episode_return,
+                episode_length=1,
+                width=300,
+                height=200,
+                files={},
+            )
+            return write_video(results.path, trial, episode, {"webp": moving or webp(), "png": PNG})
+    raise LookupError(label)
+
+
+@pytest.fixture
+def results(tmp_path):
+    write_results(
+        tmp_path / "run", algorithms=("a2c", "<dqn>"), envs=("CartPole-v1", "FrozenLake-v1"), seeds=2
+    )
+    return rlbench.load(tmp_path / "run")
+
+
+def page_of(results, out):
+    return rlbench.load(results.path).report(out).read_text(encoding="utf-8")
+
+
+def test_pictures_are_in_the_page_with_what_they_show_and_a_still_for_less_motion(
+    results, tmp_path, monkeypatch
+):
+    draw(results, "<dqn>", "CartPole-v1", 1, number=2, episode_return=0.25)
+    draw(results, "a2c", "FrozenLake-v1", 0)
+    monkeypatch.setattr(gymnasium, "make", None)  # nothing is played for a page
+    page = page_of(results, tmp_path / "out")
+    found = images(page)
+    moving = f"data:image/webp;base64,{base64.b64encode(webp()).decode()}"
+    still = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert [(image["class"], image["src"]) for image in found] == [("moving", moving), ("still", still)] * 2
+    style = " ".join(page.partition("</style>")[0].split())
+    assert "@media print, (prefers-reduced-motion: reduce) { .episodes .moving { display: none; }" in style
+    assert found[0]["alt"].startswith("<dqn> on CartPole-v1: episode 3 of the last evaluation of seed 1")
+    text = " ".join(page.split())
+    assert "seed 1, episode 3: return 0.25 in 1 step<" in text
+    assert "seed 0, first episode: return 500 in 1 step<" in text
+    assert text.index("<h3>CartPole-v1</h3>") < text.index("<h3>FrozenLake-v1</h3>")
+    assert "<dqn>" not in page
+    assert page_of(results, tmp_path / "again") == page
+
+
+def test_without_pictures_there_is_no_section(results, tmp_path):
+    page = page_of(results, tmp_path / "out")
+    assert 'id="episodes"' not in page
+    assert not images(page)
+
+
+def test_what_is_no_picture_is_not_shown_and_named(results, tmp_path):
+    path = draw(results, "a2c", "CartPole-v1", 0, moving=b"<svg onload='alert(1)'></svg>")
+    page = page_of(results, tmp_path / "out")
+    assert not images(page)
+    assert "are damaged" in page
+    assert path.stem in page
+    assert "onload" not in page
+
+
+def test_a_page_shows_only_as_many_as_it_can_carry(results, tmp_path):
+    for label in ("a2c", "<dqn>"):
+        for env in ("CartPole-v1", "FrozenLake-v1"):
+            draw(results, label, env, 0, moving=webp(600_000))
+    page = page_of(results, tmp_path / "out")
+    assert len(images(page)) == 4
+    assert "Too much for one page" in page
+    assert len(page) < 2_500_000
