@@ -22,7 +22,8 @@ def browser() -> Iterator[Any]:
     except ImportError:
         program = None
     if program is None:
-        assert not os.environ.get("CI"), "no Chromium or no playwright here; install both"
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium or no playwright here; install both")
         pytest.skip("needs Chromium and playwright: tox -e browser")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program)
