@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlbench.api import MetricSpec, PluginError, UsageError, resolve
 from rlbench.results.frames import Frames
+from rlbench.results.journal import Journal, read_journals
 from rlbench.results.rows import json_rows
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Results:
     def problems(self) -> list[str]:
         """Damaged files met so far, and damaged weights, each with its cure."""
         self._frames.check_weights()
-        return self._frames.problems
+        return [*self._frames.problems, *self._journals[1]]
 
     @property
     def unsupported(self) -> list[dict[str, str]]:
@@ -159,16 +160,42 @@ class Results:
         """Compare every two learners on each environment; columns as in ``analysis.comparisons``.
 
         Solvers are left out: they read the model, and their seeds differ in the evaluation alone. So are
-        pairs of learners that had different budgets.
+        pairs of learners that had different budgets. Where :meth:`decisions` have a pair, the verdict is
+        theirs.
         """
         from rlbench.analysis.comparisons import compare_pairs
+        from rlbench.analysis.decisions import with_decisions
 
         if metric not in self._compared:
             scored = self._trials_by(metric)
             spec = self.catalogue.metric(metric).spec
             learners = scored[scored["kind"] != "solver"]
-            self._compared[metric] = compare_pairs(learners, spec.higher_is_better)
+            pairs = compare_pairs(learners, spec.higher_is_better)
+            decisions = self.decisions()
+            if len(decisions):
+                pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC)
+            self._compared[metric] = pairs
         return self._compared[metric]
+
+    def decisions(self) -> pd.DataFrame:
+        """Give what runs ``until_decided`` have decided; columns as in ``analysis.decisions.decided``.
+
+        Empty where there was none. These count, not p-values of the same pairs: the scores said when to stop.
+        """
+        from rlbench.analysis.decisions import decided
+
+        return decided(self._journals[0], self.trials)
+
+    @property
+    def trials_used(self) -> tuple[int, int]:
+        """How many trials runs ``until_decided`` took, and how many all their seeds would have been."""
+        from rlbench.analysis.decisions import trials_used
+
+        return trials_used(self._journals[0])
+
+    @cached_property
+    def _journals(self) -> tuple[list[Journal], list[str]]:
+        return read_journals(self.path)
 
     def report(self, out: Path | str | None = None) -> Path:
         """Write the report, figures and tables to ``out`` (default ``PATH/report``); give its page."""
@@ -185,8 +212,8 @@ class Results:
         if not page.is_file():
             return None
         written = page.stat().st_mtime
-        requests = (self.path / "experiments").glob("*.json")
-        return page if all(request.stat().st_mtime <= written for request in requests) else None
+        asked = [*self.path.glob("experiments/*.json"), *self.path.glob("decisions/*.json")]
+        return page if all(file.stat().st_mtime <= written for file in asked) else None
 
     def document(self, report: Path | None = None) -> dict[str, Any]:
         """Give the results as one JSON document, the one that ``--json`` prints."""
@@ -199,7 +226,7 @@ class Results:
             "trials": json_rows(self.trials[trials]),
             "scores": json_rows(self.scores()[scores]),
             "unsupported": self.unsupported,
-        }
+        } | ({"decisions": json_rows(self.decisions())} if len(self.decisions()) else {})
 
     def _trials_by(self, metric: str) -> pd.DataFrame:
         """Give the trials with their ``score`` by this metric, damaged ones marked."""

@@ -76,8 +76,8 @@ def _compared(env: str, learners: pd.DataFrame, pairs: pd.DataFrame, decimals: i
     top = _value(next(learners.itertuples()), decimals)
     if len(beaten) == 1 and not open_:
         row = beaten[0]
-        details = [p_value(row.p_corrected)]
-        if row.tests > 1:
+        details = [row.reason or p_value(row.p_corrected)]
+        if row.tests > 1 and not row.reason:
             details[0] += f", corrected for {count(row.tests, 'comparison')}"
         if not math.isnan(row.low):
             details.insert(0, _interval(row.low, row.high, learners["weak"], decimals))
