@@ -37,20 +37,22 @@ def decide(
     paths: int = PATHS,
     stream: int = STREAM,
 ) -> list[Decision]:
-    """Decide each pair of ``[looks, group]`` scores as early as the family-wise error ``level`` allows.
+    """Decide each pair of ``[groups, group]`` scores as early as the family-wise error ``level`` allows.
 
-    A pair is looked at after each of its first ``looks`` groups of at most ``interims`` until it is
-    decided; what comes later is not read. Gives what each open pair said at each interim. The family are
+    A pair is looked at after each of its first ``looks`` groups (all that are there), of at most
+    ``interims``, until it is decided; what comes later is not read. Gives what each open pair said at each interim. The family are
     all ``pairs``: the chance to call any of them larger or smaller whose scores have one distribution is at
     most ``level``, whichever pairs those are and whatever the others do.
 
     A missing score is NaN. A pair is then decided only if it also is with the missing scores of the side that
     leads the worst, and those of the other the best, of all scores of the pair so far.
     """
+    if looks is None:
+        looks = min((len(side) for pair in pairs for side in pair), default=0)
     walks = [_Walk(interims, level, paths, stream) for _ in pairs]
     undecided = dict(enumerate(pairs))
     found = []
-    for interim in range(1, (interims if looks is None else looks) + 1):
+    for interim in range(1, looks + 1):
         left = len(undecided)
         strengths = {
             test: _strength(pair, walks[test], interim, left) for test, pair in undecided.items() if left
