@@ -58,7 +58,8 @@ def with_decisions(pairs: pd.DataFrame, decisions: pd.DataFrame, metric_decided:
     for row in decisions.itertuples():
         said = taken.setdefault((row.env, *sorted((row.first, row.second))), {})
         winner = {"larger": row.first, "smaller": row.second}.get(row.verdict, "")
-        said[winner] = f"after {row.seeds} of at most {row.max_seeds} seeds, {row.tests} comparisons together"
+        together = f", {row.tests} comparisons together" if row.tests > 1 else ""
+        said[winner] = f"after {row.seeds} of at most {row.max_seeds} seeds{together}"
     pairs = pairs.copy()
     for index, pair in pairs.iterrows():
         said = taken.get((pair["env"], *sorted((pair["first"], pair["second"]))), {})

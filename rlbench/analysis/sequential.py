@@ -40,9 +40,9 @@ def decide(
     """Decide each pair of ``[groups, group]`` scores as early as the family-wise error ``level`` allows.
 
     A pair is looked at after each of its first ``looks`` groups (all that are there), of at most
-    ``interims``, until it is decided; what comes later is not read. Gives what each open pair said at each interim. The family are
-    all ``pairs``: the chance to call any of them larger or smaller whose scores have one distribution is at
-    most ``level``, whichever pairs those are and whatever the others do.
+    ``interims``, until it is decided; what comes later is not read. Gives what each open pair said at each
+    interim. The family are all ``pairs``: the chance to call any of them larger or smaller whose scores have
+    one distribution is at most ``level``, whichever pairs those are and whatever the others do.
 
     A missing score is NaN. A pair is then decided only if it also is with the missing scores of the side that
     leads the worst, and those of the other the best, of all scores of the pair so far.
