@@ -50,10 +50,11 @@ def trials_used(journals: Sequence[Journal]) -> tuple[int, int]:
 def with_decisions(pairs: pd.DataFrame, decisions: pd.DataFrame, metric_decided: bool) -> pd.DataFrame:
     """Put the decisions in the place of verdicts that take the number of seeds as fixed.
 
-    Where the scores said when to stop, p-values are not what they seem: ``p``, ``p_corrected`` and
-    ``seeds_needed`` go, and ``reason`` says what decided. Without ``metric_decided`` another score did,
-    and the pair is undecided by this one.
+    Where the scores said when to stop, p-values are not what they seem: they go, as do ``seeds_needed``, and
+    ``reason`` says what decided. Without ``metric_decided`` another score did, and the pair is undecided by
+    this one.
     """
+    gone = [name for name in ("p", "p_corrected", "p_equivalent", "seeds_needed") if name in pairs]
     taken: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in decisions.itertuples():
         said = taken.setdefault((row.env, *sorted((row.first, row.second))), {})
@@ -67,13 +68,13 @@ def with_decisions(pairs: pd.DataFrame, decisions: pd.DataFrame, metric_decided:
             continue
         winners = {winner for winner in said if winner}
         how = said[min(winners)] if winners else said[""]
-        verdict, reason = "undecided", f"sequential: undecided {how}"
+        verdict, reason = "undecided", f"sequential comparison, undecided {how}"
         if not metric_decided:
-            reason = "sequential: the seeds were chosen by another score"
+            reason = "sequential comparison, whose seeds another score has chosen"
         elif winners == {pair["first"]}:
-            verdict, reason = "better", f"sequential: decided {how}"
+            verdict, reason = "better", f"sequential comparison, decided {how}"
         elif winners:
-            reason = f"sequential: {min(winners)} was better {how}; the scores since then say otherwise"
+            reason = f"sequential comparison, {min(winners)} better {how}, and the scores since say otherwise"
         pairs.loc[index, ["verdict", "reason"]] = [verdict, reason]
-        pairs.loc[index, ["p", "p_corrected", "seeds_needed"]] = math.nan
+        pairs.loc[index, gone] = math.nan
     return pairs

@@ -73,7 +73,7 @@ def print_decisions(results: Results, console: Console) -> None:
         return
     console.print(Text("decided while seeds came in (these decisions count, not p-values):", style="bold"))
     for row in decisions.itertuples():
-        line = printable(f"  {row.env}: {outcome(row)}, {row.seeds} of {row.max_seeds} seeds")
+        line = printable(f"  {row.env}: {outcome(row)} after {row.seeds} of at most {row.max_seeds} seeds")
         console.print(Text(line, style="" if row.verdict != "undecided" else "dim"))
     console.print(Text(savings(*results.trials_used)))
 

@@ -36,4 +36,5 @@ def outcome(row: Any) -> str:
 
 def savings(used: int, most: int) -> str:
     """Say how many trials the decisions took, and how many all seeds for all would have been."""
-    return f"{used:,} of {count(most, 'trial')} ({1 - used / most:.0%} saved against all seeds for all)"
+    saved = f"{1 - used / most:.0%} fewer than all seeds for all" if used < most else "all seeds for all"
+    return f"{used:,} of {count(most, 'trial')} were run: {saved}"

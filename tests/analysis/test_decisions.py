@@ -66,7 +66,7 @@ def test_decided_pairs_have_the_journals_verdict_and_no_p_value():
     }
     assert (
         found.loc[("a", "b"), "reason"]
-        == "sequential: decided after 5 of at most 10 seeds, 3 comparisons together"
+        == "sequential comparison, decided after 5 of at most 10 seeds, 3 comparisons together"
     )
     assert found[["p", "p_corrected", "seeds_needed"]].isna().all(axis=None)
     assert found["difference"].tolist() == pairs["difference"].tolist()
@@ -90,7 +90,7 @@ def test_pairs_of_no_journal_stay_as_they_are():
 def test_another_score_than_the_one_that_chose_the_seeds_decides_nothing():
     found = with_decisions(compare_pairs(TRIALS), decided([JOURNAL], TRIALS), False)
     assert set(found["verdict"]) == {"undecided"}
-    assert set(found["reason"]) == {"sequential: the seeds were chosen by another score"}
+    assert set(found["reason"]) == {"sequential comparison, whose seeds another score has chosen"}
 
 
 @pytest.mark.parametrize("others", [["smaller"], ["larger", "smaller"]])

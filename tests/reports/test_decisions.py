@@ -22,7 +22,12 @@ def test_it_says_which_decisions_count_and_what_they_took(store):
     )
     results = rlbench.load(store.root)
     section = decisions(results)
-    for part in ("a2c is better than random", "a2c or dqn: undecided", "15 of 30 trials", "3 comparisons"):
+    for part in (
+        "a2c is better than random",
+        "a2c or dqn: undecided",
+        "15 of 30 trials were run: 50% fewer",
+        "3 comparisons",
+    ):
         assert part in section.html
     assert len(section.tables["decisions"]) == 3
     page = results.report().read_text(encoding="utf-8")
@@ -35,7 +40,7 @@ def test_the_answer_of_two_says_what_decided_in_the_place_of_p(store):
     only = write_results(store.root.parent / "two", algorithms=("a2c", "random"))
     write_decisions(only, {("a2c", "random"): "larger"})
     page = rlbench.load(only.root).report().read_text(encoding="utf-8")
-    assert "sequential: decided after 5 of at most 10 seeds" in page
+    assert "sequential comparison, decided after 5 of at most 10 seeds" in page
     assert "1 comparisons" not in page
 
 
