@@ -11,7 +11,7 @@ and Bretz (2013). AdaStop takes the largest raw difference of means over all pai
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -49,18 +49,17 @@ def decide(
     """
     if looks is None:
         looks = min((len(side) for pair in pairs for side in pair), default=0)
-    walks = [_Walk(interims, level, paths, stream) for _ in pairs]
+    strengths = [
+        _strengths(first[:looks], second[:looks], len(pairs), lambda: _Walk(interims, level, paths, stream))
+        for first, second in pairs
+    ]
     undecided = dict(enumerate(pairs))
     found = []
     for interim in range(1, looks + 1):
-        left = len(undecided)
-        strengths = {
-            test: _strength(pair, walks[test], interim, left) for test, pair in undecided.items() if left
-        }
+        now = {test: strengths[test][min(interim, len(strengths[test])) - 1] for test in undecided}
         passed: set[int] = set()
-        while more := {test for test in strengths if strengths[test] >= left} - passed:
+        while more := {test for test in now if now[test] >= len(now) - len(passed)} - passed:
             passed |= more
-            left -= len(more)
         for test, (first, second) in list(undecided.items()):
             verdict: Verdict = "undecided"
             if test in passed:
@@ -77,25 +76,35 @@ def attainable(group: int, interims: int, tests: int, level: float = LEVEL, path
     return 2 / splits <= level / tests and paths * level >= tests
 
 
-def _strength(pair: tuple[np.ndarray, np.ndarray], walk: _Walk, interim: int, limit: int) -> int:
-    """Give how large a family the pair would pass in by this interim, up to ``limit``."""
-    first, second = (side[:interim] for side in pair)
-    walk.add(first[-1], second[-1])
-    strength = walk.strength(limit)
-    if not strength or np.isfinite([first, second]).all():
-        return strength
+def _strengths(first: np.ndarray, second: np.ndarray, most: int, start: Callable[[], _Walk]) -> list[int]:
+    """Give how large a family the pair would pass in by each interim, up to ``most``, where it ends."""
+    walk, found = start(), []
+    for interim in range(1, len(first) + 1):
+        walk.add(first[interim - 1], second[interim - 1])
+        strength = walk.strength(most)
+        if strength:
+            strength = min(strength, _worst(first[:interim], second[:interim], strength, start))
+        found.append(strength)
+        if strength == most:
+            break
+    return found
+
+
+def _worst(first: np.ndarray, second: np.ndarray, most: int, start: Callable[[], _Walk]) -> int:
+    """Give the strength with the missing scores of who leads the worst seen, and the other's the best."""
     lead = _lead(first, second)
+    missing = [~np.isfinite(side) for side in (first, second)]
+    if not np.any(missing):
+        return most if lead else 0
     seen = np.concatenate([side[np.isfinite(side)] for side in (first, second)])
     ends = (seen.min(), seen.max()) if lead > 0 else (seen.max(), seen.min())
-    imputed = [
-        np.where(np.isfinite(side), side, end) for side, end in zip((first, second), ends, strict=True)
-    ]
-    if lead == 0 or _lead(*imputed) * lead <= 0:
+    sides = [np.where(gap, end, side) for gap, end, side in zip(missing, ends, (first, second), strict=True)]
+    if _lead(*sides) * lead <= 0:
         return 0
-    against = walk.afresh()
-    for groups in zip(*imputed, strict=True):
-        against.add(*groups)
-    return against.strength(strength)
+    walk = start()
+    for groups in zip(*sides, strict=True):
+        walk.add(*groups)
+    return walk.strength(most)
 
 
 def _lead(first: np.ndarray, second: np.ndarray) -> float:
@@ -114,17 +123,12 @@ class _Walk:
     """
 
     def __init__(self, interims: int, level: float, paths: int, stream: int) -> None:
-        self._interims, self._level, self._stream = interims, level, stream
-        self._asked = self._paths = paths
+        self._interims, self._level, self._paths, self._stream = interims, level, paths, stream
         self._tops: list[tuple[np.ndarray, np.ndarray]] = []  # by interim: paths and statistic, largest first
         self._sizes = np.zeros(2, dtype=int)
         self._total = self._squares = 0.0
         self._origin, self._scale = 0.0, 1.0
         self._sums = self._sums_of_squares = self._values = np.empty(0)
-
-    def afresh(self) -> _Walk:
-        """Give a walk over the same paths without any group."""
-        return _Walk(self._interims, self._level, self._asked, self._stream)
 
     def add(self, first: np.ndarray, second: np.ndarray) -> None:
         """Take one more group of scores a side, ``[n]`` and ``[m]``; NaN are passed over."""

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import stats
 
 from rlbench.analysis.comparisons import LEVEL, holm, subset_sums
+from rlbench.analysis.intervals import welch
 from rlbench.analysis.sequential import STREAM, decide
 
 GROUP, INTERIMS = 5, 6
@@ -214,6 +215,25 @@ def power(
     return {name: round(float(total[name]) / samples, 3) for name in shown}
 
 
+def estimates(effect: float, samples: int, paths: int) -> dict[str, float]:
+    """Give the mean difference of two normal algorithms when they stop, in units of their spread.
+
+    Also how often Welch's interval of it covers ``effect``, and how often Student's covers the first's mean.
+    """
+    found = []
+    for index in range(samples):
+        scores = draw(np.random.default_rng([2, index]), "normal", 2)
+        scores[0] += effect
+        stop = decide([tuple(scores)], INTERIMS, paths=paths)[-1].interim
+        first, second = (side[:stop].ravel() for side in scores)
+        low, high = welch(first, second)
+        t = abs(first.mean() - effect) / (first.std(ddof=1) / math.sqrt(len(first)))
+        own = t <= stats.t.ppf(0.975, len(first) - 1)
+        found.append((first.mean() - second.mean(), low <= effect <= high, own))
+    names = ("difference", "coverage", "coverage of the mean")
+    return dict(zip(names, np.mean(found, axis=0).round(3).tolist(), strict=True))
+
+
 def _deviation(shape: str) -> float:
     return float(SHAPES[shape](np.random.default_rng(0), (100_000,)).std())
 
@@ -245,6 +265,8 @@ def main(samples: int = 10_000, paths: int = 10_000) -> None:
     for shape, means in EFFECTS:
         row = power(means, shape, max(samples // (50 if len(means) > 5 else 10), 1), paths, peer=True)
         print(f"power | {shape} | {means} | {row}", flush=True)
+    for effect in (0.5, 1.0, 2.0):
+        print(f"estimates | {effect} | {estimates(effect, samples // 5, paths)}", flush=True)
     for name, family in NULLS.items():
         found = errors(family, samples, paths)
         print(f"errors | {name} | {found} of {samples} | {found / samples:.2%}", flush=True)
