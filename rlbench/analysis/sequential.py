@@ -2,10 +2,10 @@
 
 The idea is AdaStop's (Mathieu et al. 2023): seeds come in groups, after each group every undecided pair is
 tested against those permutations of its scores within groups that have not been rejected before, and an equal
-part of the family-wise error may be spent each time. Two things differ, so that the bound holds at any number
-of seeds, whichever pairs are alike, and over environments of unequal scales: a pair has a test of its own,
-with Welch's t, and the correction over pairs and environments is Holm's (1979), group-sequential as in Maurer
-and Bretz (2013). AdaStop takes the largest raw difference of means over all pairs.
+part of the family-wise error may be spent each time. AdaStop takes the largest difference of means over all
+pairs, which needs one scale. Here a family spans environments: a pair has a test of its own, with Welch's t,
+whose bound rests on nothing but that pair, and the correction is Holm's (1979), group-sequential as in Maurer
+and Bretz (2013).
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from rlbench.experiment import make_plan, run_plan
 from rlbench.results.journal import read_journals
 from rlbench.running.deciding import layout_of, most_trials, run_groups
 from rlbench.running.options import resolve_options
+from rlbench.running.overview import overview_of
 from rlbench.running.runner import Interrupted
 
 __all__ = ["lockstep"]
@@ -185,6 +186,7 @@ def test_a_damaged_journal_is_named_and_made_again_from_the_scores(levers, tmp_p
         results = rlbench.load(tmp_path / "run")
         assert results.decisions().empty
         assert any(str(path) in problem for problem in results.problems)
+        assert any(str(path) in problem for problem in overview_of(tmp_path / "run").problems)
         decide(plan, catalogue)
         assert path.read_bytes() == whole
 

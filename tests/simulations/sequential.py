@@ -266,7 +266,7 @@ def main(samples: int = 10_000, paths: int = 10_000) -> None:
         row = power(means, shape, max(samples // (50 if len(means) > 5 else 10), 1), paths, peer=True)
         print(f"power | {shape} | {means} | {row}", flush=True)
     for effect in (0.5, 1.0, 2.0):
-        print(f"estimates | {effect} | {estimates(effect, samples // 5, paths)}", flush=True)
+        print(f"estimates | {effect} | {estimates(effect, samples, paths)}", flush=True)
     for name, family in NULLS.items():
         found = errors(family, samples, paths)
         print(f"errors | {name} | {found} of {samples} | {found / samples:.2%}", flush=True)
