@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rlbench.api import UsageError
 from rlbench.loaded import Results
 
 if TYPE_CHECKING:
@@ -37,17 +38,28 @@ def make_plan(options: Options, catalogue: Catalogue) -> Plan:
 
     Raises :class:`rlbench.api.UsageError` or :class:`rlbench.api.PluginError`, with nothing written.
     """
+    from rlbench.running import deciding
     from rlbench.running import plan as planning
 
-    return planning.make_plan(options, catalogue)
+    plan = planning.make_plan(options, catalogue)
+    if options.until_decided:
+        deciding.layout_of(plan)
+    elif "max_seeds" in options.origins:
+        raise UsageError("--max-seeds is for runs --until-decided; add that, or give all seeds with --seeds")
+    return plan
 
 
 def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
-    """Give a plan as a JSON document: every value with its origin, and how many trials are left to run."""
+    """Give a plan as a JSON document: every value with its origin, and how many trials are left to run.
+
+    ``trials`` are those of the first group where seeds are added until it is decided, and ``at_most`` all.
+    """
+    from rlbench.running import deciding
     from rlbench.running import plan as planning
     from rlbench.running.runner import Runner
 
-    return planning.describe(plan, len(Runner(plan, catalogue, command="").missing()))
+    document = planning.describe(plan, len(Runner(plan, catalogue, command="").missing()))
+    return document | {"at_most": deciding.most_trials(plan)}
 
 
 def run_plan(
@@ -62,17 +74,35 @@ def run_plan(
 ) -> Results:
     """Run what ``plan`` lacks in its folder, showing progress on ``console``, and load what is there then.
 
-    ``last()`` is called once the last cohort is on its way. SIGINT or SIGTERM ends the run after
-    a last checkpoint, with an error whose exit code is 130; a second one ends it at once.
+    Until it is decided, where the plan's options say so. ``last()`` is called once the last cohort (of each
+    group of seeds) is on its way. SIGINT or SIGTERM ends the run after a last checkpoint, with an error whose
+    exit code is 130; a second one ends it at once.
     """
+    from rlbench.running.deciding import run_groups
     from rlbench.running.progress import Silent, reporter_for
     from rlbench.running.runner import Runner
     from rlbench.running.signals import stop_on_signals
 
-    reporter = reporter_for(console) if console is not None else Silent()
-    runner = Runner(plan, catalogue, command=command, external_plugins=external_plugins)
-    with contextlib.closing(reporter), stop_on_signals(console) as stopping:
-        runner.run(reporter, stopping, executor=executor, last=last)
+    def train(part: Plan) -> None:
+        reporter = reporter_for(console) if console is not None else Silent()
+        runner = Runner(part, catalogue, command=command, external_plugins=external_plugins)
+        with contextlib.closing(reporter):
+            # An executor runs once: further groups of seeds have one of their own.
+            runner.run(reporter, stopping, executor=executor if part is plan else None, last=last)
+
+    def scores() -> dict[str, float]:
+        trials = Results(plan.folder, catalogue).trials
+        return dict(zip(trials["hash"], trials["score"], strict=True))
+
+    def say(text: str) -> None:
+        if console is not None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    with stop_on_signals(console) as stopping:
+        if plan.options.until_decided:
+            run_groups(plan, train, scores, say, stopping)
+        else:
+            train(plan)
     results = Results(plan.folder, catalogue)
     if plan.options.video:
         draw_episodes(results, console, allow_import=plan.options.allow_import)
@@ -117,6 +147,8 @@ def run(
     seeds: int | str | Sequence[int] | None = None,
     steps: int | None = None,
     *,
+    until_decided: bool | None = None,
+    max_seeds: int | None = None,
     out: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     device: str | None = None,
@@ -143,6 +175,8 @@ def run(
     ``config``, over presets, over defaults. What the folder ``out`` already holds is not run again.
 
     ``algos``: names, or ``{label: name}``, or ``"dqn,big=dqn"``. ``seeds``: a count, a list, or ``"3:8"``.
+    With ``until_decided``, ``seeds`` are the first group, and as many are added again and again, up to
+    ``max_seeds``, where a comparison is undecided (``Results.decisions``).
     ``settings``: ``{label: {key: value}}``, or texts ``"LABEL.KEY=VALUE"``; ``env_settings`` likewise by
     environment. ``video`` draws an episode of each algorithm on each environment; see :func:`draw_episodes`.
     ``progress`` shows how far the run is, on standard error.
@@ -159,6 +193,8 @@ def run(
         "envs": envs,
         "seeds": seeds,
         "steps": steps,
+        "until_decided": until_decided,
+        "max_seeds": max_seeds,
         "out": out,
         "jobs": jobs,
         "device": device,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rlbench.results.journal import Arm, Decision, Journal, Layout, Verdict, write_journal
 from rlbench.results.records import TrialIdentity
 from rlbench.results.store import Store
 
@@ -143,3 +144,24 @@ def write_results(
         }
     )
     return store
+
+
+def write_decisions(
+    store: Store,
+    verdicts: Mapping[tuple[str, str], Verdict],
+    env: str = "CartPole-v1",
+    interim: int = 1,
+    seeds: int = 5,
+) -> None:
+    """Write a journal: two groups of ``seeds`` at most, every pair said its verdict at ``interim``."""
+    labels = list(dict.fromkeys(label for pair in verdicts for label in pair))
+    arms = [
+        Arm(label, env, [identity(label, env, seed).hash for seed in range(2 * seeds)]) for label in labels
+    ]
+    tests = [(labels.index(first), labels.index(second)) for first, second in verdicts]
+    layout = Layout(seeds, 2, 0.05, "final", 100_000, 0, arms, tests)
+    found = [
+        Decision(test, interim, verdict, interim * seeds, interim * seeds)
+        for test, verdict in enumerate(verdicts.values())
+    ]
+    write_journal(store, Journal(layout=layout, decisions=found))

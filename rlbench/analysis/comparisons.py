@@ -50,16 +50,11 @@ def permutation_p(first: np.ndarray, second: np.ndarray, seed: int = 0) -> float
     total, squares = pooled.sum(), (pooled**2).sum()
 
     def extremity(sums: np.ndarray, sums_of_squares: np.ndarray) -> np.ndarray:
-        """Give t^2 / (1 + t^2): 1 where neither group has variance, and no split has 0 / 0."""
-        difference = sums / small - (total - sums) / large
-        within = np.maximum(sums_of_squares - sums**2 / small, 0) / (small * (small - 1))
-        rest = squares - sums_of_squares - (total - sums) ** 2 / large
-        within += np.maximum(rest, 0) / (large * (large - 1))
-        return np.asarray(difference**2 / (difference**2 + within))
+        return welch_extremity(sums, sums_of_squares, small, large, total, squares)
 
     observed = extremity(sample.sum(), (sample**2).sum()) - 1e-10  # sums in another order differ a little
     if math.comb(len(pooled), small) <= EXACT_SPLITS:
-        values = extremity(_subset_sums(pooled, small), _subset_sums(pooled**2, small))
+        values = extremity(subset_sums(pooled, small), subset_sums(pooled**2, small))
         return float(np.mean(values >= observed))
     rng = np.random.default_rng(seed)
     extreme = 0
@@ -70,7 +65,22 @@ def permutation_p(first: np.ndarray, second: np.ndarray, seed: int = 0) -> float
     return (extreme + 1) / (RESAMPLES + 1)
 
 
-def _subset_sums(values: np.ndarray, size: int) -> np.ndarray:
+def welch_extremity(
+    sums: np.ndarray, sums_of_squares: np.ndarray, n: int, m: int, total: float, squares: float
+) -> np.ndarray:
+    """Give t^2 / (1 + t^2) of Welch's t: 1 where neither group has variance, and no split has 0 / 0.
+
+    ``sums, sums_of_squares`` are those of the group of ``n`` scores in each split, ``total, squares`` those
+    of all ``n + m``, which are not all equal.
+    """
+    difference = sums / n - (total - sums) / m
+    within = np.maximum(sums_of_squares - sums**2 / n, 0) / (n * (n - 1))
+    rest = squares - sums_of_squares - (total - sums) ** 2 / m
+    within += np.maximum(rest, 0) / (m * (m - 1))
+    return np.asarray(difference**2 / (difference**2 + within))
+
+
+def subset_sums(values: np.ndarray, size: int) -> np.ndarray:
     """Give the sums of all subsets of ``size`` values: ``[comb(len(values), size)]``."""
     sums: list[np.ndarray] = [np.zeros(1)] + [np.empty(0)] * size  # by the size of the subset so far
     for used, value in enumerate(values):

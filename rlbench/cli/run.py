@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 @click.option("--algos", metavar="NAMES", help="Algorithms, comma-separated; LABEL=NAME gives a label.")
 @click.option("--envs", metavar="IDS", help="Environments, comma-separated [CartPole-v1].")
 @click.option("--seeds", metavar="SEEDS", help="A count (5), a list (3,8 or 3,) or a range (3:8) [5].")
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    default=None,
+    help="Add as many seeds again and again, only where a comparison is undecided.",
+)
+@click.option("--max-seeds", metavar="N", help="With --until-decided, seeds at most [30].")
 @click.option("--steps", metavar="N", help="Environment steps of each trial [50000].")
 @click.option("--jobs", metavar="N", help="Processes at a time [the cores].")
 @click.option("--out", metavar="DIR", help="Results folder [results/NAME]; what is there is not run again.")
@@ -60,6 +67,7 @@ def command(
     \b
     Examples:
       rlbench run --algos dqn,a2c --seeds 5
+      rlbench run --algos dqn,a2c,reinforce --seeds 5 --until-decided --max-seeds 30
       rlbench run --algos dqn,small=dqn --set small.hidden_sizes=[32] --envs Acrobot-v1
     """
     from rich.console import Console
@@ -79,7 +87,7 @@ def command(
     variables = [f"{name}={shlex.quote(os.environ[name])}" for name in VARIABLES if os.environ.get(name)]
     with started_executor(request, catalogue) as executor:
         plan = experiment.make_plan(request, catalogue)
-        unchanged = not experiment.describe_plan(plan, catalogue)["missing"]
+        unchanged = not (request.until_decided or experiment.describe_plan(plan, catalogue)["missing"])
         results = experiment.run_plan(
             plan,
             catalogue,
@@ -144,3 +152,5 @@ def _print_plan(document: dict[str, Any], console: Console) -> None:
     console.print(
         Text(f"{document['trials']} trials, {document['missing']} of them to run, in {document['folder']}")
     )
+    if document["at_most"] > document["trials"]:
+        console.print(Text(f"that is the first group; at most {document['at_most']} trials until decided"))

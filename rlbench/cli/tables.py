@@ -25,6 +25,7 @@ def print_outcome(results: Results, report: Path | None, *, as_json: bool) -> No
         click.echo(json.dumps(results.document(report), indent=2, ensure_ascii=False, allow_nan=False))
         return
     print_scores(results, Console())
+    print_decisions(results, Console())
     if report is not None:
         click.echo(f"report: {report}")
 
@@ -72,6 +73,23 @@ def print_scores(results: Results, console: Console) -> None:
         console.print(Text(text, style="yellow"))
     for problem in results.problems:
         console.print(Text(f"damaged: {problem}", style="red"))
+
+
+def print_decisions(results: Results, console: Console) -> None:
+    """Print what runs until decided have decided, after how many seeds, and what that saved."""
+    from rich.text import Text
+
+    from rlbench.reports.decisions import outcome, savings
+    from rlbench.results.rows import printable
+
+    decisions = results.decisions()
+    if decisions.empty:
+        return
+    console.print(Text("decided while seeds came in (these decisions count, not p-values):", style="bold"))
+    for row in decisions.itertuples():
+        line = printable(f"  {row.env}: {outcome(row)} after {row.seeds} of at most {row.max_seeds} seeds")
+        console.print(Text(line, style="" if row.verdict != "undecided" else "dim"))
+    console.print(Text(savings(*results.trials_used)))
 
 
 def _score_table(env: str, rows: Any) -> Table:

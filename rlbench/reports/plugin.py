@@ -15,6 +15,9 @@ _SUITE = "rlbench.reports.suite:"
 def rlbench_report_sections() -> Iterable[ReportSectionSpec]:
     """Yield the built-in sections."""
     yield ReportSectionSpec("answer", "Answer", _HOME + "answer", order=10)
+    yield ReportSectionSpec(
+        "decisions", "Decided while seeds came in", "rlbench.reports.decisions:decisions", order=15
+    )
     yield ReportSectionSpec("scores", "Scores", _HOME + "scores", order=20)
     yield ReportSectionSpec("baselines", "Published figures", "rlbench.reports.baselines:baselines", order=27)
     yield ReportSectionSpec("curves", "Learning curves", _HOME + "curves", order=30)

@@ -213,11 +213,15 @@ class Store:
                 _sweep(self._own(folder))
 
     def write_experiment(self, document: Mapping[str, Any]) -> Path:
-        """Keep a request as ``experiments/HASH.json``, named after its content; one that is there stays."""
-        folder = self._own(self.root / "experiments")
+        """Keep a request as ``experiments/HASH.json``, named after its content."""
+        return self.keep(f"experiments/{content_hash(document)}.json", document)
+
+    def keep(self, place: str, document: Mapping[str, Any]) -> Path:
+        """Keep a JSON document at ``place`` below the root; a file that holds it already stays as it is."""
+        path = self.root / place
+        folder = self._own(path.parent)
         with write_errors(folder):
             make_folder(folder)
-        path = folder / f"{content_hash(document)}.json"
         content = readable_json(document)
         if not path.is_file() or path.read_bytes() != content:
             write_atomically({path: content})

@@ -27,6 +27,8 @@ class Options:
     algos: dict[str, str] = field(default_factory=dict)  # label -> algorithm
     envs: tuple[str, ...] = ("CartPole-v1",)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    until_decided: bool = False  # then seeds are the first group
+    max_seeds: int = 30  # with until_decided
     steps: int = 50_000
     jobs: int = 0  # 0: the cores
     out: str = ""  # "": results/NAME
@@ -267,6 +269,8 @@ _PARSERS: Mapping[str, Any] = {
     "algos": _algos,
     "envs": _envs,
     "seeds": _seeds,
+    "until_decided": _flag,
+    "max_seeds": _count("max_seeds", 1),
     "steps": _count("steps", 1),
     "jobs": _count("jobs", 1),
     "out": _folder,

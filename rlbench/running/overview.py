@@ -18,6 +18,7 @@ import msgspec
 
 from rlbench import discovery
 from rlbench.results.frames import Frames, StoredTrial
+from rlbench.results.journal import read_journals
 from rlbench.results.records import Checkpoint, Status, open_sealed
 from rlbench.results.store import Store
 from rlbench.running.provenance import differences, fingerprint
@@ -122,7 +123,7 @@ def overview_of(root: Path | str) -> Overview:
         running_for=None if since is None else _age(since),
         trials=sorted(trials, key=lambda one: (one.algorithm, one.env, one.seed or 0, one.hash)),
         unsupported=frames.unsupported,
-        problems=frames.problems,
+        problems=[*frames.problems, *read_journals(frames.root)[1]],
     )
 
 

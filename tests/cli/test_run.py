@@ -32,6 +32,9 @@ BAD_INPUT = [
     (["--algos", "dqn", "--executor", "locall"], "did you mean 'local'?"),
     (["--algos", "dqn", "--config", "none.toml"], "cannot read none.toml"),
     (["--algo", "dqn"], "--algos"),
+    (["--algos", "dqn", "--until-decided"], "no environment has two"),
+    (["--algos", "dqn,random", "--until-decided", "--max-seeds", "12"], "give 10 or 15"),
+    (["--algos", "dqn,random", "--max-seeds", "12"], "--max-seeds is for runs --until-decided"),
 ]
 
 
@@ -141,3 +144,28 @@ def test_a_dry_run_shows_every_value_with_its_origin_and_writes_nothing(rlbench,
     assert (document["trials"], document["missing"]) == (1, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["experiment.toml"]
     assert "command line" in rlbench("run", "--algos", "dqn", "--dry-run").stdout
+
+
+def test_until_decided_adds_seeds_and_says_what_was_decided_and_what_that_saved(rlbench, tmp_path):
+    asked = ("run", "--algos", "random,again=random,idle=random", "--envs", "CartPole-v1", *TINY[:-2])
+    sequential = ("--seeds", "3", "--until-decided", "--max-seeds", "6")
+    planned = rlbench(*asked, *sequential, "--dry-run", "--json")
+    document = json.loads(planned.stdout)
+    assert (document["trials"], document["at_most"]) == (9, 18)
+    assert "at most 18 trials until decided" in rlbench(*asked, *sequential, "--dry-run").stdout
+    done = rlbench(*asked, *sequential)
+    assert done.returncode == 0, done.stderr
+    assert "after 3 seeds: 0 of 3 comparisons decided; 3 more seeds for random" in done.stdout
+    assert "CartPole-v1: random or again: undecided after 6 of at most 6 seeds" in done.stdout
+    assert "18 of 18 trials were run: all seeds for all" in done.stdout
+    (folder,) = tmp_path.glob("results/*")
+    assert "Decided while seeds came in" in (folder / "report" / "index.html").read_text()
+    again = rlbench(*asked, *sequential, "--json")
+    assert "nothing to do" in again.stderr
+    decisions = json.loads(again.stdout)["decisions"]
+    assert [(row["verdict"], row["interim"], row["of"], row["seeds"]) for row in decisions] == [
+        ("undecided", 2, 2, 6)
+    ] * 3
+    refused = rlbench(*asked, "--seeds", "3", "--until-decided", "--max-seeds", "9")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "give another folder with --out" in refused.stderr
