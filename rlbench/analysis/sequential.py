@@ -160,7 +160,7 @@ class _Walk:
         rng = np.random.default_rng([self._stream, interim])
         splits = math.comb(len(pooled), size)
         if splits <= EXACT_SPLITS:
-            if interim:
+            if interim or splits > self._paths:
                 chosen = rng.integers(splits, size=self._paths)
                 chosen[0] = 0  # the first subset is that of the first values
             else:

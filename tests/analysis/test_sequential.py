@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from simulations.sequential import all_equal, errors, failures, power, some_equal
 
+from rlbench.analysis.comparisons import permutation_p
 from rlbench.analysis.sequential import attainable, decide
 
 HIGH, LOW = np.arange(6.0, 11), np.arange(1.0, 6)
@@ -125,6 +126,22 @@ def test_equal_scores_are_no_evidence_and_two_constants_are():
     same, other = np.full((6, 5), 500.0), np.full((6, 5), 20.0)
     assert set(last(decide([(same, same)], 6)).values()) == {"undecided"}
     assert last(decide([(same, other)], 6)) == {0: "larger"}
+
+
+@pytest.mark.parametrize(("size", "tolerance"), [(4, 0.01), (7, 0.01), (10, 0.3), (12, 0.3)])
+def test_a_single_look_is_the_permutation_test_of_the_comparisons(size, tolerance):
+    # 20 000 paths count every split of up to seven scores a side, and are a sample of those of ten.
+    for index in range(8):
+        first, second = np.random.default_rng([size, index]).normal(size=(2, size))
+        first += 0.5
+        p = permutation_p(first, second)
+        if p < 0.005:  # too few paths to tell
+            continue
+        said = [
+            decide(group((first, second)), 1, level=level * p, paths=20_000)[0].verdict != "undecided"
+            for level in (1 - tolerance, 1 + tolerance)
+        ]
+        assert said == [False, True], (index, p)
 
 
 def test_groups_too_large_to_count_their_splits_are_sampled():
