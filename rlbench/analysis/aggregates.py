@@ -17,7 +17,7 @@ import pandas as pd
 from rlbench.analysis.intervals import LEVEL
 
 RESAMPLES = 10_000
-_AT_ONCE = 2**22  # numbers that are held at a time
+_AT_ONCE = 2**18  # numbers that are held at a time: they fit in the cache
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def iqm(runs: Runs) -> np.ndarray:
     if runs.even:
         if cut == 0:
             return runs.values.mean(axis=-1)
-        ordered = np.partition(runs.values, (cut, total - cut - 1), axis=-1)
+        ordered = np.sort(runs.values, axis=-1)  # vectorised, unlike partitions at two places
         return ordered[..., cut : total - cut].mean(axis=-1)
     order = np.argsort(runs.values, axis=-1)
     weights, share = runs.weights[order], cut / total
