@@ -14,10 +14,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from rlbench.analysis.intervals import LEVEL
+from rlbench.analysis.intervals import LEVEL, skew
 
 RESAMPLES = 10_000
-_AT_ONCE = 2**18  # numbers that are held at a time: they fit in the cache
+FEWEST_RUNS = 30
+"""Runs on any environment below which an interval over environments is marked as weak."""
+
+_STRONGEST_SKEW = 0.1
+_AT_ONCE = 2**16  # numbers that are held at a time: they fit in the cache
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ class Runs:
     def resampled(self, rng: np.random.Generator, resamples: int) -> Runs:
         """Draw as many runs of every environment with replacement: ``values [R, N]``."""
         draws = rng.random((resamples, len(self.values)))
-        rows = (draws * np.repeat(self.sizes, self.sizes)).astype(np.intp) + np.repeat(
-            self.starts, self.sizes
-        )
-        return Runs(self.values[rows], self.sizes)
+        draws *= np.repeat(self.sizes, self.sizes)
+        rows = draws.astype(np.intp)
+        rows += np.repeat(self.starts, self.sizes)
+        return Runs(self.values.take(rows), self.sizes)
 
 
 Statistic = Callable[[Runs], np.ndarray]
@@ -143,15 +147,41 @@ def bootstrap(
     Runs are drawn with replacement within each environment, independently for each sample (section 4.1;
     Efron and Tibshirani 1993, section 13.3).
     """
+    return _ends(resampled(statistic, *samples, resamples=resamples, seed=seed), level)
+
+
+def resampled(
+    statistic: Callable[..., np.ndarray], *samples: Runs, resamples: int = RESAMPLES, seed: int = 0
+) -> np.ndarray:
+    """Give ``statistic(*samples)`` of each resample, ``[R, ...]``, drawn as in ``bootstrap``."""
     rng = np.random.default_rng(seed)
-    found = np.concatenate(
+    return np.concatenate(
         [
             statistic(*(sample.resampled(rng, count) for sample in samples))
             for count in _portions(resamples, sum(sample.values.shape[-1] for sample in samples))
         ]
     )
+
+
+def _ends(found: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.percentile(found, [50 * (1 - level), 50 * (1 + level)], axis=0)
     return low, high
+
+
+def suite_doubts(fewest: int, found: np.ndarray) -> dict[str, np.ndarray]:
+    """Say which reasons to mark a bootstrap interval as weak hold: reason to ``[...]``.
+
+    ``fewest`` runs on any of the environments, ``found [R, ...]`` resampled values. The reasons: fewer than
+    thirty runs, as percentile intervals are narrower than Student's; resampled values that are all equal, or
+    skewed, with a coefficient above 0.1. ``docs/coverage.md`` has the simulation that chose the numbers.
+    """
+    equal = found.min(axis=0) == found.max(axis=0)
+    skewed = np.abs(skew(np.moveaxis(found, 0, -1))) > _STRONGEST_SKEW
+    return {
+        f"fewer than {FEWEST_RUNS} seeds": np.full(equal.shape, fewest < FEWEST_RUNS),
+        "equal values, so no spread to go by": equal,
+        "resampled values are skewed": skewed & ~equal,
+    }
 
 
 def _portions(resamples: int, size: int) -> Iterator[int]:
@@ -165,7 +195,7 @@ STATISTICS: dict[str, Statistic] = {
 }  # fmt: skip
 
 
-def _every_statistic(runs: Runs) -> np.ndarray:
+def every_statistic(runs: Runs) -> np.ndarray:
     """Give all of ``STATISTICS``, ``[..., 4]``: each resample serves them all."""
     return np.stack([statistic(runs) for statistic in STATISTICS.values()], axis=-1)
 
@@ -175,8 +205,9 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
 
     ``trials`` has ``algorithm, env, normalised``. Columns: ``algorithm, statistic, value, low, high`` (95 %,
     stratified bootstrap), ``environments`` of the suite, ``n`` trials with a score of ``of``, ``lacks``: the
-    environments on which an algorithm has no score, and hence no value. The suite is the same for all, so
-    that an algorithm more changes nobody's numbers. Empty with fewer than two environments.
+    environments on which an algorithm has no score, and hence no value, ``weak``: why the interval may be too
+    narrow. The suite is the same for all, so that an algorithm more changes nobody's numbers. Empty with
+    fewer than two environments.
     """
     known = trials[np.isfinite(trials["normalised"].to_numpy(float))]
     suite = sorted(known["env"].unique())
@@ -185,10 +216,13 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
         scores = [mine.loc[mine["env"] == env, "normalised"].dropna().to_numpy(float) for env in suite]
         lacks = [env for env, values in zip(suite, scores, strict=True) if not len(values)]
         values = lows = highs = np.full(len(STATISTICS), np.nan)
+        doubts: dict[str, np.ndarray] = {}
         if not lacks:
             runs = Runs.of(scores)
-            values, (lows, highs) = _every_statistic(runs), bootstrap(_every_statistic, runs)
-        for name, value, low, high in zip(STATISTICS, values, lows, highs, strict=True):
+            found = resampled(every_statistic, runs)
+            values, (lows, highs) = every_statistic(runs), _ends(found)
+            doubts = suite_doubts(min(map(len, scores)), found)
+        for index, (name, value, low, high) in enumerate(zip(STATISTICS, values, lows, highs, strict=True)):
             rows.append(
                 {
                     "algorithm": algorithm,
@@ -200,7 +234,8 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
                     "n": sum(map(len, scores)),
                     "of": len(mine),
                     "lacks": ", ".join(lacks),
+                    "weak": "; ".join(reason for reason, holds in doubts.items() if holds[index]),
                 }
             )
-    columns = ["algorithm", "statistic", "value", "low", "high", "environments", "n", "of", "lacks"]
+    columns = ["algorithm", "statistic", "value", "low", "high", "environments", "n", "of", "lacks", "weak"]
     return pd.DataFrame(rows if len(suite) > 1 else [], columns=columns)

@@ -11,7 +11,7 @@ FEWEST = 10
 
 _ROUNDING = 1e-12  # a spread below this part of the scores' size is that of equal ones in floating point
 _STRONGEST_SKEW = 0.55
-_SKEW_OF_MANY = 0.14  # times the root of n, where that is more
+_SKEW_OF_MANY = 0.13  # times the root of n, where that is more
 _WIDEST_GAP = 0.5  # of the range, between neighbours in order
 _FEW = f"fewer than {FEWEST} seeds"
 
@@ -49,36 +49,29 @@ def welch(first: np.ndarray, second: np.ndarray, level: float = LEVEL) -> tuple[
 
     NaN where there is none: with fewer than two values on a side, or without any spread on either.
     """
-    low, high = welch_ends(first, second, level)
-    return float(low), float(high)
-
-
-def welch_ends(
-    first: np.ndarray, second: np.ndarray, level: float = LEVEL
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give the ends of Welch's intervals of samples ``[..., n]`` and ``[..., m]``, as ``welch`` does of one."""
-    n, m = first.shape[-1], second.shape[-1]
-    difference = np.mean(first, axis=-1) - np.mean(second, axis=-1)
+    n, m = len(first), len(second)
     if min(n, m) < 2:
-        return np.full_like(difference, np.nan), np.full_like(difference, np.nan)
-    a, b = spreads(first) ** 2 / n, spreads(second) ** 2 / m
-    with np.errstate(invalid="ignore"):
-        freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))  # Welch-Satterthwaite
+        return np.nan, np.nan
+    a, b = spread(first) ** 2 / n, spread(second) ** 2 / m
+    if a + b == 0:
+        return np.nan, np.nan
+    freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))  # Welch-Satterthwaite
     half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(a + b)
-    return np.asarray(difference - half), np.asarray(difference + half)
+    difference = np.mean(first) - np.mean(second)
+    return float(difference - half), float(difference + half)
 
 
 def weakness(scores: np.ndarray) -> str:
-    """Say why the t interval of these scores ``[n]`` may cover less than it says; empty where nothing shows."""
+    """Say why the t interval of scores ``[n]`` may cover less than it says; empty where nothing shows."""
     return "; ".join(reason for reason, holds in doubts(np.asarray(scores, dtype=float)).items() if holds)
 
 
 def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
-    """Say which reasons to mark its t interval as weak each sample of ``[..., n]`` gives: reason to ``[...]``.
+    """Say which reasons to mark its t interval each sample of ``[..., n]`` gives: reason to ``[...]``.
 
     The reasons: fewer than ten scores; all of them equal; two groups, where the widest gap between neighbours
     exceeds half the range and leaves two or more scores on either side; skew, where the adjusted
-    Fisher-Pearson coefficient exceeds 0.55 and 0.14 sqrt(n). The last grows with n as in Cochran's rule of
+    Fisher-Pearson coefficient exceeds 0.55 and 0.13 sqrt(n). The last grows with n as in Cochran's rule of
     thumb n > 25 G1^2 (1977, section 2.15); ``docs/coverage.md`` has the simulation that chose the numbers.
     """
     n = scores.shape[-1]
@@ -91,7 +84,7 @@ def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
     widest = np.argmax(gaps, axis=-1)
     wide = np.max(gaps, axis=-1) > _WIDEST_GAP * (ordered[..., -1] - ordered[..., 0])
     groups = wide & (widest >= 1) & (widest <= n - 3) & ~equal  # scores up to the widest are below the gap
-    skewed = np.abs(_skew(ordered)) > max(_STRONGEST_SKEW, _SKEW_OF_MANY * np.sqrt(n))
+    skewed = np.abs(skew(ordered)) > max(_STRONGEST_SKEW, _SKEW_OF_MANY * np.sqrt(n))
     return {
         _FEW: few,
         "equal scores, so no spread to go by": equal,
@@ -100,10 +93,11 @@ def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _skew(scores: np.ndarray) -> np.ndarray:
+def skew(scores: np.ndarray) -> np.ndarray:
     """Give the adjusted Fisher-Pearson coefficient of samples ``[..., n]``; 0 where all scores are equal."""
     n = scores.shape[-1]
     away = scores - scores.mean(axis=-1, keepdims=True)
     away /= np.maximum(np.abs(away).max(axis=-1, keepdims=True), np.finfo(float).tiny)
-    second, third = (away**2).mean(axis=-1), (away**3).mean(axis=-1)
+    squares = away * away
+    second, third = squares.mean(axis=-1), (squares * away).mean(axis=-1)
     return np.asarray(np.sqrt(n * (n - 1)) / (n - 2) * third / np.maximum(second, np.finfo(float).eps) ** 1.5)

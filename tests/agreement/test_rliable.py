@@ -1,4 +1,4 @@
-"""Agreement with rliable 1.2.0. Run by ``tox -e rliable``, which has the old pandas and arch that it needs."""
+"""Agreement with rliable 1.2.0. Run by ``tox -e rliable``, which has the pandas and arch that it needs."""
 
 from __future__ import annotations
 
