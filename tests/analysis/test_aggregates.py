@@ -134,4 +134,4 @@ def test_published_scores_of_single_runs_give_the_published_means():
     scores = (np.array(data["runs"]["IRIS"]) - random) / (human - random)
     runs = Runs.of(list(scores.T))
     assert round(float(aggregates.mean(runs)), 3) == 1.046
-    assert (runs.by_environment() > 1).sum() == 10
+    assert (runs.by_environment().round(9) >= 1).sum() == 10  # at Pong it equals the human
