@@ -147,7 +147,7 @@ def bootstrap(
     Runs are drawn with replacement within each environment, independently for each sample (section 4.1;
     Efron and Tibshirani 1993, section 13.3).
     """
-    return _ends(resampled(statistic, *samples, resamples=resamples, seed=seed), level)
+    return percentiles(resampled(statistic, *samples, resamples=resamples, seed=seed), level)
 
 
 def resampled(
@@ -163,7 +163,8 @@ def resampled(
     )
 
 
-def _ends(found: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def percentiles(found: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Give the ends of the percentile interval of resampled values ``[R, ...]``."""
     low, high = np.percentile(found, [50 * (1 - level), 50 * (1 + level)], axis=0)
     return low, high
 
@@ -220,7 +221,7 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
         if not lacks:
             runs = Runs.of(scores)
             found = resampled(every_statistic, runs)
-            values, (lows, highs) = every_statistic(runs), _ends(found)
+            values, (lows, highs) = every_statistic(runs), percentiles(found)
             doubts = suite_doubts(min(map(len, scores)), found)
         for index, (name, value, low, high) in enumerate(zip(STATISTICS, values, lows, highs, strict=True)):
             rows.append(
