@@ -32,10 +32,11 @@ def test_the_page_says_what_the_numbers_say(numbers):
 @pytest.mark.parametrize("part", ["means", "differences", "aggregates"])
 def test_unmarked_intervals_of_shapes_that_pass_cover_what_is_promised(numbers, part):
     rows = numbers[part]["rows"]
-    # An interval over environments is simulated less often: three standard errors are left to it.
-    slack = 3 * np.sqrt(0.93 * 0.07 / (numbers[part]["size"] / 2)) if part == "aggregates" else 0
     assert len(tables.passing(rows)) > 20
-    assert [row for row in tables.passing(rows) if tables.covered(row) < tables.PROMISED - slack] == []
+    for row in tables.passing(rows):
+        # Intervals over environments are simulated less often: three standard errors are left to them.
+        slack = 3 * np.sqrt(0.93 * 0.07 / row["unmarked"]) if part == "aggregates" else 0
+        assert tables.covered(row) >= tables.PROMISED - slack, row
     assert tables.pooled(rows) >= tables.PROMISED
 
 

@@ -76,7 +76,7 @@ def of_aggregates(most: int, seed: int = 0) -> Iterator[Row]:
         for index, suite in enumerate(suites(m)):
             truth = suite.truth()
             for n in RUNS:
-                experiments = most if n >= FEWEST_RUNS else max(1, most // 2)
+                experiments = most if n >= FEWEST_RUNS else max(1, most // 6)
                 rng = np.random.default_rng([seed, 3, m, index, n])
                 for name, hit, unmarked in _of_suite(suite, m, n, truth, experiments, rng):
                     names = {"kind": suite.kind, "suite": suite.name, "statistic": name}

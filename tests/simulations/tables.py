@@ -123,13 +123,20 @@ def page(numbers: Mapping[str, Any]) -> str:
         ends,
         means_size=f"{numbers['means']['size']:,}",
         differences_size=f"{numbers['differences']['size']:,}",
-        aggregates_size=f"{numbers['aggregates']['size']:,}",
-        aggregates_half=f"{numbers['aggregates']['size'] // 2:,}",
+        aggregates_size=f"{max(row['samples'] for row in aggregates):,}",
+        aggregates_few=f"{min(row['samples'] for row in aggregates):,}",
         errors_size=f"{numbers['errors']['size']:,}",
         power_size=f"{numbers['power']['size']:,}",
         pooled_by_n="; ".join(
             f"{percent(pooled([row for row in means if row['n'] == n]))} at {n}"
             for n in dict.fromkeys(row["n"] for row in means if row["unmarked"])
+        ),
+        means_wrong=percent(max(share(row) - covered_share(row) for row in means if row["kind"] != RARE)),
+        rare_wrong=", ".join(
+            f"{100 * (share(row) - covered_share(row)):.0f} % of samples of "
+            + row["shape"].replace(", ", " and ")
+            for row in means
+            if row["kind"] == RARE and row["n"] == 10
         ),
         normal_marked="; ".join(
             f"{100 - 100 * share(row):.0f} % at {row['n']}"
