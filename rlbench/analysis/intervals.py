@@ -70,9 +70,9 @@ def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
     """Say which reasons to mark its t interval each sample of ``[..., n]`` gives: reason to ``[...]``.
 
     The reasons: fewer than ten scores; all of them equal; two groups, where the widest gap between neighbours
-    exceeds half the range and leaves two or more scores on either side; skew, where the adjusted
-    Fisher-Pearson coefficient exceeds 0.55 and 0.13 sqrt(n). The last grows with n as in Cochran's rule of
-    thumb n > 25 G1^2 (1977, section 2.15); ``docs/coverage.md`` has the simulation that chose the numbers.
+    exceeds half the range and leaves two or more scores on either side; from ten scores on skew, where the
+    adjusted Fisher-Pearson coefficient exceeds 0.55 and 0.13 sqrt(n). That grows with n as in Cochran's rule
+    of thumb n > 25 G1^2 (1977, section 2.15); ``docs/coverage.md`` has the simulation that chose the numbers.
     """
     n = scores.shape[-1]
     few = np.full(scores.shape[:-1], n < FEWEST)
@@ -89,7 +89,7 @@ def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
         _FEW: few,
         "equal scores, so no spread to go by": equal,
         "scores fall into two groups": groups,
-        "scores are skewed": skewed & ~groups & ~equal,
+        "scores are skewed": skewed & ~groups & ~equal & ~few,  # of few any may look so
     }
 
 
