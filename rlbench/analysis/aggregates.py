@@ -15,11 +15,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from rlbench.analysis.intervals import FEWEST, LEVEL
+from rlbench.analysis.intervals import LEVEL, skew
 from rlbench.analysis.scores import CELL
 
 RESAMPLES = 10_000
-_AT_ONCE = 2**22  # numbers that are held at a time
+FEWEST_RUNS = 30
+"""Runs on any environment below which an interval over environments is marked as weak."""
+
+_STRONGEST_SKEW = 0.1
+_AT_ONCE = 2**16  # numbers that are held at a time: they fit in the cache
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,10 @@ class Runs:
     def resampled(self, rng: np.random.Generator, resamples: int) -> Runs:
         """Draw as many runs of every environment with replacement: ``values [R, N]``."""
         draws = rng.random((resamples, len(self.values)))
-        rows = (draws * np.repeat(self.sizes, self.sizes)).astype(np.intp) + np.repeat(
-            self.starts, self.sizes
-        )
-        return Runs(self.values[rows], self.sizes)
+        draws *= np.repeat(self.sizes, self.sizes)
+        rows = draws.astype(np.intp)
+        rows += np.repeat(self.starts, self.sizes)
+        return Runs(self.values.take(rows), self.sizes)
 
 
 Statistic = Callable[[Runs], np.ndarray]
@@ -93,7 +97,7 @@ def iqm(runs: Runs) -> np.ndarray:
     if runs.even:
         if cut == 0:
             return runs.values.mean(axis=-1)
-        ordered = np.partition(runs.values, (cut, total - cut - 1), axis=-1)
+        ordered = np.sort(runs.values, axis=-1)  # vectorised, unlike partitions at two places
         return ordered[..., cut : total - cut].mean(axis=-1)
     order = np.argsort(runs.values, axis=-1)
     weights, share = runs.weights[order], cut / total
@@ -152,14 +156,20 @@ def bootstrap(
     Runs are drawn with replacement within each environment, independently for each sample (section 4.1;
     Efron and Tibshirani 1993, section 13.3).
     """
+    return percentiles(resampled(statistic, *samples, resamples=resamples, seed=seed), level)
+
+
+def resampled(
+    statistic: Callable[..., np.ndarray], *samples: Runs, resamples: int = RESAMPLES, seed: int = 0
+) -> np.ndarray:
+    """Give ``statistic(*samples)`` of each resample, ``[R, ...]``, drawn as in ``bootstrap``."""
     rng = np.random.default_rng(seed)
-    found = np.concatenate(
+    return np.concatenate(
         [
             statistic(*(sample.resampled(rng, count) for sample in samples))
             for count in _portions(resamples, sum(sample.values.shape[-1] for sample in samples))
         ]
     )
-    return percentiles(found, level)
 
 
 def percentiles(found: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +192,22 @@ def without_points(ends: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.
     return np.where(point, np.nan, ends[0]), np.where(point, np.nan, ends[1])
 
 
+def suite_doubts(fewest: int, found: np.ndarray) -> dict[str, np.ndarray]:
+    """Say which reasons to mark a bootstrap interval as weak hold: reason to ``[...]``.
+
+    ``fewest`` runs on any of the environments, ``found [R, ...]`` resampled values. The reasons: fewer than
+    thirty runs, as percentile intervals are narrower than Student's; resampled values that are all equal, or
+    skewed, with a coefficient above 0.1. ``docs/coverage.md`` has the simulation that chose the numbers.
+    """
+    equal = found.min(axis=0) == found.max(axis=0)
+    skewed = np.abs(skew(np.moveaxis(found, 0, -1))) > _STRONGEST_SKEW
+    return {
+        f"fewer than {FEWEST_RUNS} seeds": np.full(equal.shape, fewest < FEWEST_RUNS),
+        "equal values, so no spread to go by": equal,
+        "resampled values are skewed": skewed & ~equal,
+    }
+
+
 def _portions(resamples: int, size: int) -> Iterator[int]:
     most = max(1, _AT_ONCE // size)
     for start in range(0, resamples, most):
@@ -193,7 +219,7 @@ STATISTICS: dict[str, Statistic] = {
 }  # fmt: skip
 
 
-def _every_statistic(runs: Runs) -> np.ndarray:
+def every_statistic(runs: Runs) -> np.ndarray:
     """Give all of ``STATISTICS``, ``[..., 4]``: each resample serves them all."""
     return np.stack([statistic(runs) for statistic in STATISTICS.values()], axis=-1)
 
@@ -215,12 +241,6 @@ class Member:
     def runs(self) -> Runs:
         """Its scores for a statistic; raises ``ValueError`` where it lacks an environment."""
         return Runs.of(list(self.scores.values()))
-
-    @property
-    def weak(self) -> str:
-        """Why its intervals may be too narrow; empty where they are not marked."""
-        few = any(len(scores) < FEWEST for scores in self.scores.values())
-        return f"fewer than {FEWEST} seeds" if few else ""
 
 
 def members(trials: pd.DataFrame) -> list[Member]:
@@ -252,9 +272,12 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for member in members(trials):
         values = lows = highs = np.full(len(STATISTICS), np.nan)
+        doubts: dict[str, np.ndarray] = {}
         if not member.lacks:
-            values, (lows, highs) = _every_statistic(member.runs), interval(_every_statistic, member.runs)
-        for name, value, low, high in zip(STATISTICS, values, lows, highs, strict=True):
+            found = resampled(every_statistic, member.runs)
+            values, (lows, highs) = every_statistic(member.runs), without_points(percentiles(found))
+            doubts = suite_doubts(min(map(len, member.scores.values())), found)
+        for index, (name, value, low, high) in enumerate(zip(STATISTICS, values, lows, highs, strict=True)):
             rows.append(
                 {
                     "algorithm": member.algorithm,
@@ -266,7 +289,7 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
                     "n": sum(map(len, member.scores.values())),
                     "of": member.of,
                     "lacks": ", ".join(member.lacks),
-                    "weak": member.weak,
+                    "weak": "; ".join(reason for reason, holds in doubts.items() if holds[index]),
                 }
             )
     columns = [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,3 +103,35 @@ def test_failed_runs_stay_in_the_count_and_one_environment_is_no_suite():
     assert set(table["environments"]) == {2}
     assert summarise_suite(suite(("a", "E", 1.0), ("a", "E", 0.0))).empty
     assert summarise_suite(suite()).empty
+
+
+def weak_of(scores, statistic="mean"):
+    rows = [("a", env, score) for env, values in scores.items() for score in values]
+    return summarise_suite(suite(*rows)).set_index("statistic").loc[statistic, "weak"]
+
+
+def test_intervals_over_environments_say_why_they_may_be_too_narrow():
+    rng = np.random.default_rng(0)
+    many = {env: rng.normal(size=30) for env in ("E", "F", "G")}
+    assert weak_of(many) == ""
+    assert weak_of({**many, "G": many["G"][:29]}) == "fewer than 30 seeds"
+    assert weak_of({env: np.full(30, 1.0) for env in "EF"}) == "equal values, so no spread to go by"
+    tail = {**many, "G": np.append(many["G"][1:], 60.0)}
+    assert weak_of(tail) == "resampled values are skewed"
+    assert weak_of(tail, "optimality_gap") == ""  # which does not see by how much a run exceeds 1
+
+
+def test_an_algorithm_that_lacks_an_environment_has_no_interval_to_mark():
+    table = summarise_suite(suite(("a", "E", 1.0), ("a", "F", 0.5), ("b", "E", 0.0)))
+    assert set(table.loc[table["algorithm"] == "b", "weak"]) == {""}
+    assert table.loc[table["algorithm"] == "a", "weak"].str.startswith("fewer than 30 seeds").all()
+
+
+def test_published_scores_of_single_runs_give_the_published_means():
+    # Micheli et al. 2023, abstract: mean human-normalised score 1.046, superhuman at 10 of 26 games.
+    data = json.loads((Path(__file__).parents[1] / "agreement" / "atari_100k.json").read_text("utf-8"))
+    random, human = np.array(data["random"]), np.array(data["human"])
+    scores = (np.array(data["runs"]["IRIS"]) - random) / (human - random)
+    runs = Runs.of(list(scores.T))
+    assert round(float(aggregates.mean(runs)), 3) == 1.046
+    assert (runs.by_environment().round(9) >= 1).sum() == 10  # at Pong it equals the human

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rlbench.analysis.intervals import student_t, weakness, welch
+from rlbench.analysis.intervals import skew, student_t, weakness, welch
 
 
 def test_student_t_agrees_with_scipy():
@@ -49,6 +49,15 @@ def test_doubtful_scores_are_marked_with_the_reason(scores, reason):
 
 def test_ten_even_scores_are_not_marked():
     assert weakness(np.arange(10.0)) == ""
+
+
+def test_the_more_scores_the_more_skew_is_harmless():
+    twelve = np.array([*range(11), 15.0])
+    many = np.tile(twelve, 4)
+    assert skew(twelve) == pytest.approx(stats.skew(twelve, bias=False))
+    assert 0.6 < skew(many) < skew(twelve) < 0.7
+    assert weakness(twelve) == "scores are skewed"
+    assert weakness(many) == ""
 
 
 def test_the_mixture_that_misleads_most_is_almost_always_marked():

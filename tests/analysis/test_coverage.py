@@ -1,0 +1,114 @@
+"""What the report promises of its intervals and tests (P8): quick simulations, the page of the long ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from simulations import coverage, errors, tables
+from simulations.shapes import Shape, shapes
+from simulations.suites import suites
+
+from rlbench.analysis.comparisons import compare_pairs, permutation_p
+from rlbench.analysis.intervals import FEWEST, weakness, welch
+
+DOCS = Path(__file__).parents[2] / "docs"
+SAMPLES = 8_000
+THREE_ERRORS = 3 * np.sqrt(0.93 * 0.07 / (SAMPLES / 2))
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return json.loads((DOCS / "coverage.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_says_what_the_numbers_say(numbers):
+    assert (DOCS / "coverage.md").read_text(encoding="utf-8") == tables.page(numbers)
+
+
+@pytest.mark.parametrize("part", ["means", "differences", "aggregates"])
+def test_unmarked_intervals_of_shapes_that_pass_cover_what_is_promised(numbers, part):
+    rows = numbers[part]["rows"]
+    assert len(tables.passing(rows)) > 20
+    for row in tables.passing(rows):
+        # Intervals over environments are simulated less often: three standard errors are left to them.
+        slack = 3 * np.sqrt(0.93 * 0.07 / row["unmarked"]) if part == "aggregates" else 0
+        assert tables.covered(row) >= tables.PROMISED - slack, row
+    assert tables.pooled(rows) >= tables.PROMISED
+
+
+def test_rare_failures_are_the_only_shapes_that_break_it(numbers):
+    rows = [row for row in numbers["means"]["rows"] if tables.share(row) >= tables.PASSES]
+    assert {row["kind"] for row in rows if tables.covered(row) < tables.PROMISED} == {tables.RARE}
+
+
+def test_exchangeable_families_have_no_more_false_alarms_than_they_may(numbers):
+    rows = [row for row in numbers["errors"]["rows"] if row["exchangeable"]]
+    assert len({row["algorithms"] for row in rows}) == 4
+    assert max(row["error"] for row in rows) <= tables.TOO_MANY
+
+
+@pytest.mark.parametrize("n", [10, 20, 30])
+def test_unmarked_intervals_cover_in_a_quick_simulation(n):
+    found = {}
+    for index, shape in enumerate(shape for shape in shapes() if shape.kind != tables.RARE):
+        scores = shape.draw(np.random.default_rng([n, index]), (SAMPLES, n))
+        low, high = coverage.t_interval(scores)
+        unmarked = ~coverage.marked(scores)
+        if unmarked.mean() >= tables.PASSES:
+            found[shape.name] = ((low <= shape.mean) & (shape.mean <= high))[unmarked].mean()
+    assert {"normal", "beta(2, 2)", "gamma, skew 0.7"} <= set(found)
+    assert {name: rate for name, rate in found.items() if rate < tables.PROMISED - THREE_ERRORS} == {}
+
+
+def test_below_ten_seeds_every_interval_is_marked():
+    scores = np.random.default_rng(0).normal(size=(100, FEWEST - 1))
+    assert coverage.marked(scores).all()
+
+
+def test_what_is_simulated_is_what_the_report_does():
+    rng = np.random.default_rng(0)
+    scores = np.concatenate(
+        [rng.exponential(size=(30, 12)), rng.normal(size=(30, 12)), np.full((1, 12), 5.0)]
+    )
+    assert coverage.marked(scores).tolist() == [bool(weakness(row)) for row in scores]
+    first, second = rng.normal(size=(20, 7)), rng.exponential(size=(20, 9))
+    expected = np.array([welch(one, other) for one, other in zip(first, second, strict=True)])
+    assert pytest.approx(expected) == np.array(coverage.welch_intervals(first, second)).T
+
+
+@pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.name)
+def test_the_stated_means_are_those_of_the_draws(shape: Shape):
+    draws = shape.draw(np.random.default_rng(1), (100_000,))
+    assert draws.mean() == pytest.approx(shape.mean, abs=5 * shape.deviation / np.sqrt(len(draws)))
+
+
+def test_suites_tend_to_their_true_values():
+    suite = suites(5)[0]
+    assert suite.truth()["mean"] == pytest.approx(0.65, abs=0.001)
+    assert suite.truth()["median"] == pytest.approx(0.65, abs=0.002)
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 5), (3, 6), (6, 3), (20, 20)])
+def test_simulated_p_values_are_those_of_the_test(n, m):
+    rng = np.random.default_rng(n)
+    first, second = rng.normal(0.5, 1, (3, n)), rng.exponential(size=(3, m))
+    expected = [permutation_p(one, other) for one, other in zip(first, second, strict=True)]
+    assert errors.splits(n, m).p(first, second).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("null", errors.nulls(), ids=lambda null: null.name)
+def test_simulated_alarms_are_those_of_the_comparison(null):
+    algorithms, n, families = 4, 5, 60
+    alarms = errors.false_alarms(null, algorithms, n, families, np.random.default_rng(3))
+    scores = errors.drawn(null, algorithms, n, families, np.random.default_rng(3))
+    _, pairs, equal = errors.family(null, algorithms, n)
+    alike = {frozenset(map(str, pair)) for pair, same in zip(pairs, equal, strict=True) if same}
+    for index, alarm in enumerate(alarms):
+        rows = [(str(name), "E", score) for name, one in enumerate(scores) for score in one[index]]
+        table = compare_pairs(pd.DataFrame(rows, columns=["algorithm", "env", "score"]))
+        decided = table[table["verdict"] == "better"]
+        assert alarm == any(frozenset(pair) in alike for pair in decided[["first", "second"]].to_numpy())
