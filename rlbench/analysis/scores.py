@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from rlbench.analysis.intervals import student_t, weakness
-from rlbench.api import ScoreContext
+
+if TYPE_CHECKING:
+    from rlbench.api import ScoreContext
 
 TRIAL = ["algorithm", "env", "seed"]
 CELL = ["algorithm", "env"]

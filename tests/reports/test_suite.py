@@ -73,7 +73,7 @@ def test_two_environments_give_every_statistic_figure_and_table(section):
     said = text(section)
     assert "table of references, version 1" in said
     assert "The 2 environments count alike: Acrobot-v1, CartPole-v1." in said
-    assert "(weak: fewer than 10 seeds)" in said
+    assert "(weak: fewer than 30 seeds" in said
     assert "6 of 6" in said
     assert all(figure.get_label() for figure in section.figures.values())
 
@@ -87,8 +87,8 @@ def test_the_numbers_are_those_of_the_results(two, section):
     assert f"{winner['first']} over {winner['second']} {100 * winner['probability']:.0f} %" in said
 
 
-def test_ten_seeds_are_not_marked_as_weak(tmp_path):
-    assert "weak" not in text(suite(loaded(tmp_path, seeds=10)))
+def test_thirty_seeds_are_not_called_few(tmp_path):
+    assert "fewer than" not in text(suite(loaded(tmp_path, seeds=30)))
 
 
 def test_one_environment_or_none_with_a_reference_has_no_such_section(results, tmp_path):
