@@ -65,6 +65,9 @@ def compare(
         {cell: f"not the same problem or budget: {text}" for cell, text in unlike.items() if text},
         {cell: f"A -> B: {text}" for cell, text in notes.items() if text},
     )
+    if not (judged["n"] > 0).any():
+        reasons = "; ".join(dict.fromkeys(judged["reason"]))
+        raise UsageError(f"nothing in {a.path} and {b.path} can be compared: {reasons}")
     platforms = _platforms(_named(a.platforms, names_a)), _platforms(_named(b.platforms, names_b))
     trials = _named(a.trials, names_a), _named(b.trials, names_b)
     shown = speeds(*trials, _timings(*platforms))

@@ -72,7 +72,8 @@ class Results(Stored):
         """Give the interquartile mean over environments as training goes on, as in ``analysis.suite``."""
         from rlbench.analysis.suite import aggregate_curves
 
-        of_trials = self.trials[["algorithm", "env", "seed", "hash"]]
+        finished = self.trials[self.trials["status"] == "finished"]
+        of_trials = finished[["algorithm", "env", "seed", "hash"]]
         curves = self.seed_curves().merge(of_trials, on=["algorithm", "env", "seed"])
         values = self._normalise(curves.rename(columns={"value": "score"}))
         return aggregate_curves(curves.assign(value=values), self._suite)
@@ -127,7 +128,7 @@ class Results(Stored):
             if len(decisions):
                 pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC)
             self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
-        return self._compared[metric, margin]
+        return self._compared[metric, margin].copy()
 
     def claims(self, metric: str = DEFAULT_METRIC, margin: float = MARGIN) -> pd.DataFrame:
         """Say what the comparisons show: one row a claim, its sentence in ``text``.
@@ -153,6 +154,8 @@ class Results(Stored):
         """
         from rlbench.reports.notebook import plot_curves
 
+        if isinstance(ax, str):
+            raise UsageError(f"ax is for matplotlib axes; give the environment as env={ax!r}")
         return plot_curves(self, ax, env)
 
     def decisions(self) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -194,3 +195,12 @@ def test_an_experiment_without_trials_is_empty_frames(tmp_path):
 def test_no_results_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="no results in"):
         rlbench.load(tmp_path)
+
+
+def test_a_damaged_copy_of_a_trial_has_no_score_of_its_own(results):
+    home = next((results.path / "trials" / "a2c" / "CartPole-v1").glob("seed-2-*"))
+    name, _, digest = home.name.rpartition("-")
+    shutil.copytree(home, home.with_name(f"{name}-{digest[::-1]}"))
+    copied = rlbench.load(results.path)
+    assert copied.trials.loc[copied.trials["status"] == "damaged", "score"].isna().all()
+    assert copied.scores()[["mean", "n"]].equals(results.scores()[["mean", "n"]])

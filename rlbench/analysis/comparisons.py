@@ -55,13 +55,13 @@ def permutation_p(first: np.ndarray, second: np.ndarray, seed: int = 0) -> float
     observed = extremity(sample.sum(), (sample**2).sum()) - 1e-10  # sums in another order differ a little
     if math.comb(len(pooled), small) <= EXACT_SPLITS:
         values = extremity(subset_sums(pooled, small), subset_sums(pooled**2, small))
-        return float(np.mean(values >= observed))
+        return float(np.mean(~(values < observed)))  # NaN, of an overflow, counts as extreme
     rng = np.random.default_rng(seed)
     extreme = 0
     for start in range(0, RESAMPLES, 10_000):
         rows = np.tile(pooled, (min(10_000, RESAMPLES - start), 1))  # [R, n + m]
         part = rng.permuted(rows, axis=1)[:, :small]
-        extreme += int(np.count_nonzero(extremity(part.sum(axis=1), (part**2).sum(axis=1)) >= observed))
+        extreme += int(np.count_nonzero(~(extremity(part.sum(axis=1), (part**2).sum(axis=1)) < observed)))
     return (extreme + 1) / (RESAMPLES + 1)
 
 

@@ -80,6 +80,8 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
     moved = differences[differences != 0]
     if not len(moved):
         return 1.0
+    if not np.isfinite(moved).all():  # an overflow: nothing is shown
+        return 1.0
     moved = moved / np.abs(moved).max()
     observed = abs(moved.sum()) - 1e-10  # sums in another order differ a little
     if len(moved) <= EXACT_FLIPS:

@@ -37,8 +37,9 @@ def trial_scores(
         for key, group in evaluations.groupby(TRIAL, sort=False)
         if key in wanted
     }
-    values = [scores.get(key, np.nan) for key in map(tuple, trials[TRIAL].to_numpy())]
-    return pd.Series(values, index=trials.index, name="score", dtype="float64")
+    # Only of finished ones: a damaged copy goes by the name of its original.
+    values = [scores.get(key, np.nan) for key in map(tuple, finished[TRIAL].to_numpy())]
+    return pd.Series(values, index=finished.index, dtype="float64").reindex(trials.index).rename("score")
 
 
 def summarise(trials: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from rlbench.analysis.claims import Claim, claims_of
 from rlbench.reports.numbers import count, decimals_for, interval, number, p_value, weak
 from rlbench.reports.sentences import Name, Sentence, joined, listed, sentence
 
+_MOST_BESIDES = 4  # claims that the answer tells of those who are not the best
 _MOST_SEEDS = 1000  # a larger estimate says little more than "a great many"
 
 
@@ -53,6 +54,8 @@ def answer(env: str, scores: pd.DataFrame, claims: Sequence[Claim], solved: Mapp
             best = group["algorithm"].iloc[0]
             mine = [claim for claim in claims if claim.first == best]
             sentences += [claimed(mine[0], decimals)] if len(mine) == 1 else _ranked(mine, decimals)
+            rivals = set(group["algorithm"]) - {best}
+            sentences += _besides([claim for claim in claims if claim.first in rivals])
     if not scored.empty:
         sentences += [
             sentence("Of {} no trial finished (0 of {}).", Name(row.algorithm), str(row.of))
@@ -152,6 +155,19 @@ def _ranked(claims: Sequence[Claim], decimals: int) -> list[Sentence]:
     return sentences
 
 
+def _besides(claims: Iterable[Claim]) -> list[Sentence]:
+    """Say what is decided between those that are not the best."""
+    texts = {"better": "{} is better than {}", "equivalent": "{} is equivalent to {}"}
+    told = [
+        sentence(texts[claim.verdict], Name(claim.first), Name(claim.second))
+        for claim in claims
+        if claim.verdict in texts
+    ]
+    if len(told) > _MOST_BESIDES:
+        told[_MOST_BESIDES:] = [sentence("{} more among the comparisons", str(len(told) - _MOST_BESIDES))]
+    return [sentence("Besides, {}.", listed(told))] if told else []
+
+
 def _rival(claim: Claim, decimals: int, *, told: bool) -> Sentence:
     name = Name(claim.second)
     return sentence("{} ({})", name, _mean(claim, name, decimals)) if told else (name,)
@@ -183,9 +199,9 @@ def _evidence(claim: Claim, decimals: int) -> str:
 
 
 def _because(reasons: Iterable[str]) -> str:
-    """Say which missing scores leave open what the others would decide."""
-    told = [reason for reason in dict.fromkeys(reasons) if reason]
-    return f": {' and '.join(told)}" if told else ""
+    """Say what leaves all of them open; nothing where that is not the same kind of thing for each."""
+    told = list(dict.fromkeys(reasons))
+    return f": {'; '.join(told)}" if all(told) else ""
 
 
 def _interval(low: float, high: float, marks: Iterable[str], decimals: int) -> str:

@@ -25,7 +25,7 @@ def plot_curves(results: Any, axes: Axes | None, env: str | None) -> Axes:
     if not known:
         raise UsageError(f"{results.path} holds no evaluation yet; finish a trial first: rlbench run")
     if env is None and len(known) > 1:
-        raise UsageError(f"there are several environments; name one: env={known[0]!r}, {known[1]!r}, ...")
+        raise UsageError(f"there are several environments; name one: env={' or env='.join(map(repr, known))}")
     env = env or known[0]
     if env not in known:
         raise UsageError(f"no curves on {env!r}; {did_you_mean(env, known)}")

@@ -83,7 +83,7 @@ def curves(results: Any) -> Section | None:
         here = means[(means["env"] == env) & (points > 1)]
         mine = seeds[(seeds["env"] == env) & seeds["algorithm"].isin(here["algorithm"])]
         rest = (trials[trials["env"] == env], levels.get(env, {}), looks)
-        timed, timed_means = wall_clock(mine, here, trials)
+        timed, timed_means = wall_clock(mine, here, trials[trials["status"] != "damaged"])
         drawn[env] = {_STEPS: figures.learning_curves(env, mine, here, *rest)}
         if len(timed_means):
             drawn[env][_CLOCK] = figures.learning_curves(env, timed, timed_means, *rest, x="seconds")

@@ -211,3 +211,8 @@ def test_different_budgets_are_not_compared():
     assert pairs[["first", "second"]].to_numpy().tolist() == [["b", "a"]]
     assert unequal_budgets(table) == ["E"]
     assert unequal_budgets(table.assign(steps=300)) == []
+
+
+def test_scores_that_overflow_decide_nothing():
+    huge = np.full(3, 1.7e308)
+    assert permutation_p(huge, -huge) >= smallest_p(3, 3)

@@ -208,3 +208,7 @@ def test_speed_is_shown_and_never_judged():
 def test_nothing_to_compare_is_an_empty_table():
     empty = frame(scores=[])
     assert list(compared(empty, empty).columns) == COLUMNS
+
+
+def test_differences_that_overflow_decide_nothing():
+    assert sign_flip_p(np.array([np.inf, np.inf, np.inf, np.inf, np.inf, np.inf])) == 1.0

@@ -117,8 +117,10 @@ def test_settings_that_one_folder_alone_mixes_are_told_apart(tmp_path):
 
 def test_nothing_in_common_and_unknown_names_are_usage_errors(rlbench, tmp_path):
     write_results(tmp_path / "a", algorithms=("a2c",), seeds=1)
-    write_results(tmp_path / "b", algorithms=("dqn",), seeds=1)
+    write_trial(write_results(tmp_path / "b", algorithms=("dqn",), seeds=1), identity("dqn", seed=1))
+    write_trial(write_results(tmp_path / "c", algorithms=("random",), seeds=1), identity("a2c", seed=9))
     for arguments, message in (
+        (["a", "c"], "nothing in a and c can be compared: no seed in common"),
         (["a", "b"], "A a2c on CartPole-v1 and B dqn on CartPole-v1; give an algorithm the same label"),
         (["a", "a", "--metric", "finl"], "did you mean 'final'"),
         (["a", "nowhere"], "there is no folder nowhere"),

@@ -141,7 +141,7 @@ def test_rivals_are_split_into_beaten_equal_and_open():
     assert text == (
         "a has the highest mean return on E, 9.60, and is better than c (−80.50). It is equivalent to b "
         "(9.50) within a margin of 12.00, 5 % of the range from random to reference. Between it and d the "
-        "data do not decide."
+        "data do not decide. Besides, b is better than c."
     )
 
 

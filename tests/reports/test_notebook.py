@@ -54,3 +54,8 @@ def test_what_has_no_curves_is_named(results, tmp_path):
     write_results(tmp_path, seeds=0)
     with pytest.raises(UsageError, match="no evaluation yet"):
         rlbench.load(tmp_path).plot_curves()
+
+
+def test_an_environment_in_the_place_of_axes_is_told_its_own(results):
+    with pytest.raises(UsageError, match="env='CartPole-v1'"):
+        results.plot_curves("CartPole-v1")
