@@ -143,6 +143,7 @@ def _page(results: Any, sections: list[_Shown]) -> str:
         title=results.path.resolve().name,
         version=__version__,
         facts=facts,
+        unsound=int(trials["status"].isin(["failed", "damaged"]).sum()),
         sections=sections,
         looks=looks,
         names=list(looks),

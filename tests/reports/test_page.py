@@ -7,6 +7,7 @@ import hashlib
 import html.parser
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -316,3 +317,24 @@ def test_a_file_name_that_is_no_text_stops_no_report(tmp_path, place):
     page = rlbench.load(tmp_path).report().read_text(encoding="utf-8")
     assert f"{trial.name}-episode-\\udcff.json" in page
     assert "could not be made" not in page
+
+
+def test_a_failed_trial_that_ran_again_makes_the_report_old(tmp_path):
+    store = write_results(tmp_path, seeds=2, statuses={("dqn", "CartPole-v1", 1): "failed"})
+    rlbench.load(tmp_path).report()
+    write_trial(store, identity("dqn", seed=1))
+    assert rlbench.load(tmp_path).current_report() is None
+    page = rlbench.load(tmp_path).report()
+    assert rlbench.load(tmp_path).current_report() == page
+
+
+@pytest.mark.parametrize("name", ["status.json", "trial.json", "evaluations.parquet", "final.safetensors"])
+@pytest.mark.parametrize("harm", [lambda file: file.write_bytes(b""), lambda file: file.unlink()])
+def test_a_trial_that_is_newer_than_the_report_makes_it_old(tmp_path, name, harm):
+    write_results(tmp_path, seeds=1, algorithms=("dqn",))
+    build(rlbench.load(tmp_path), {}, tmp_path / "report")
+    assert rlbench.load(tmp_path).current_report() is not None
+    (file,) = tmp_path.glob(f"trials/*/*/*/{name}")
+    time.sleep(0.02)  # a file system's clock may stand still for so long
+    harm(file)
+    assert rlbench.load(tmp_path).current_report() is None
