@@ -190,15 +190,17 @@ class Results(Stored):
         page = self.path / "report" / "index.html"
         if not page.is_file():
             return None
-        with page.open("rb") as file:
-            if b'<meta name="failed-or-damaged" content="0">' not in file.read(4096):
-                return None
-        written = page.stat().st_mtime
         patterns = ("experiments/*.json", "decisions/*.json", "videos/*/*/*.json")
         shown = [str(file) for pattern in patterns for file in self.path.glob(pattern)]
         for folder, _, files in os.walk(self.path / "trials"):
             shown += [folder, *(os.path.join(folder, name) for name in files)]
-        return page if all(os.lstat(file).st_mtime <= written for file in shown) else None
+        try:
+            with page.open("rb") as file:
+                sound = b'<meta name="failed-or-damaged" content="0">' in file.read(4096)
+            written = page.stat().st_mtime
+            return page if sound and all(os.lstat(file).st_mtime <= written for file in shown) else None
+        except OSError:  # it is being written, say
+            return None
 
     def document(self, report: Path | None = None) -> dict[str, Any]:
         """Give the results as one JSON document, the one that ``--json`` prints."""
