@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,17 +185,25 @@ class Results(Stored):
         return build(self, self.catalogue.sections, folder)
 
     def current_report(self) -> Path | None:
-        """Give the report's page if it is there and no request or picture is newer."""
+        """Give the report's page if it is there, nothing it shows is newer, and every trial in it was sound.
+
+        Of one that tells of failed or damaged trials nobody can say, without reading all, that it is still
+        right. Nothing of a trial is read here.
+        """
         page = self.path / "report" / "index.html"
         if not page.is_file():
             return None
-        written = page.stat().st_mtime
-        shown = [
-            file
-            for pattern in ("experiments/*.json", "decisions/*.json", "videos/*/*/*.json")
-            for file in self.path.glob(pattern)
-        ]
-        return page if all(file.lstat().st_mtime <= written for file in shown) else None
+        patterns = ("experiments/*.json", "decisions/*.json", "videos/*/*/*.json")
+        shown = [str(file) for pattern in patterns for file in self.path.glob(pattern)]
+        for folder, _, files in os.walk(self.path / "trials"):
+            shown += [folder, *(os.path.join(folder, name) for name in files)]
+        try:
+            with page.open("rb") as file:
+                sound = b'<meta name="failed-or-damaged" content="0">' in file.read(4096)
+            written = page.stat().st_mtime
+            return page if sound and all(os.lstat(file).st_mtime <= written for file in shown) else None
+        except OSError:  # it is being written, say
+            return None
 
     def document(self, report: Path | None = None) -> dict[str, Any]:
         """Give the results as one JSON document, the one that ``--json`` prints."""

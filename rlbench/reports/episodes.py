@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rlbench.api import Section
 from rlbench.reports.markup import fragment
 from rlbench.reports.style import looks_of
 from rlbench.results.videos import Video, read_videos
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TRIAL = ["algorithm", "env", "seed"]
+_EPISODE = ["step", "episode", "episode_return", "episode_length"]
 _MOST_BYTES = 1_500_000  # of pictures in one page, whose size they would otherwise decide
 
 
@@ -19,6 +25,8 @@ def episodes(results: Any) -> Section | None:
     videos, damaged = read_videos(frames.root, frames.stored)
     if not videos and not damaged:
         return None
+    unlike = _unlike(videos, results.evaluations)
+    videos = [video for video in videos if video.path not in {other.path for other in unlike}]
     videos.sort(
         key=lambda video: (video.trial.env, video.trial.label, video.trial.seed, video.episode.episode)
     )
@@ -35,9 +43,27 @@ def episodes(results: Any) -> Section | None:
         shown=shown,
         left_out=left_out,
         damaged=[path.relative_to(frames.root).as_posix() for path in damaged],
+        unlike=[video.path.relative_to(frames.root).as_posix() for video in unlike],
         looks=looks_of(results),
     )
     return Section(html)
+
+
+def _unlike(videos: Sequence[Video], evaluations: pd.DataFrame) -> list[Video]:
+    """Give the pictures whose episode, return and length are none of their trial's last evaluation."""
+    import pandas as pd
+
+    if not videos:
+        return []
+    places = [(video.trial.label, video.trial.env, video.trial.seed) for video in videos]
+    trials = pd.DataFrame(places, columns=_TRIAL).drop_duplicates()
+    rows = evaluations.merge(trials, on=_TRIAL)
+    last = rows[rows["step"] == rows.groupby(_TRIAL)["step"].transform("max")]
+    stored = set(last[[*_TRIAL, *_EPISODE]].itertuples(index=False, name=None))
+    said = [tuple(getattr(video.episode, name) for name in _EPISODE) for video in videos]
+    return [
+        video for video, place, one in zip(videos, places, said, strict=True) if place + one not in stored
+    ]
 
 
 def _inline(kind: str, data: bytes) -> str:

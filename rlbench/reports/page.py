@@ -71,7 +71,7 @@ def build(results: Any, sections: Mapping[str, Any], out: Path) -> Path:
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the SVG has the text
             shown = [_show(results, entry.spec, entry.plugin.owner, out, prefixes) for entry in ordered]
         page, whole = out / "index.html", out / "index.html.tmp"
-        whole.write_text(_page(results, [one for one in shown if one is not None]), encoding="utf-8")
+        _write(whole, _page(results, [one for one in shown if one is not None]))
         whole.replace(page)
     except OSError as error:
         raise UsageError(f"cannot write the report to {out}: {error.strerror}; give another folder") from None
@@ -97,15 +97,20 @@ def _show(
             shown.figures.append(drawn)
         for stem, table in section.tables.items():
             file = _file(spec.name, stem)
-            (out / f"{file}.csv").write_text(table.to_csv(index=False), encoding="utf-8")
-            (out / f"{file}.md").write_text(markdown(table), encoding="utf-8")
-            (out / f"{file}.tex").write_text(latex(table), encoding="utf-8")
+            _write(out / f"{file}.csv", table.to_csv(index=False))
+            _write(out / f"{file}.md", markdown(table))
+            _write(out / f"{file}.tex", latex(table))
             shown.tables.append((stem, file))
         shown.html = section.html
     except (Exception, SystemExit) as error:
         shown.error = " ".join(f"{type(error).__name__}: {error}".split())
         shown.traceback = traceback.format_exc()
     return shown
+
+
+def _write(path: Path, text: str) -> None:
+    """Write UTF-8; a name of a file that is none, in a warning say, is shown with its bytes spelt out."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _file(section: str, stem: str) -> str:
@@ -116,7 +121,7 @@ def _draw(figure: Figure, path: Path, prefix: str) -> Markup:
     """Write a figure beside the page; give its SVG for the page, in the page's own colours."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    Path(f"{path}.svg").write_text(buffer.getvalue(), encoding="utf-8")
+    _write(Path(f"{path}.svg"), buffer.getvalue())
     shown = inline(figure, buffer.getvalue(), prefix, str(figure.get_label() or path.name))
     figure.set_layout_engine(None)  # it is laid out: the other formats need not do that again
     figure.savefig(f"{path}.png", metadata={"Software": None})
@@ -138,6 +143,7 @@ def _page(results: Any, sections: list[_Shown]) -> str:
         title=results.path.resolve().name,
         version=__version__,
         facts=facts,
+        unsound=int(trials["status"].isin(["failed", "damaged"]).sum()),
         sections=sections,
         looks=looks,
         names=list(looks),

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -22,15 +23,18 @@ CURES = {
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """Give a file's content, ``None`` where there is no such file.
+    """Give a regular file's content, ``None`` where there is no such file, or a link that leads nowhere.
 
-    Raises ``FolderError`` where it cannot be read: that may pass, and is no reason to write it anew.
+    A pipe or a device, which may never end, is no such file. Raises ``FolderError`` where it cannot be read:
+    that may pass, and is no reason to write it anew.
     """
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return path.read_bytes() if stat.S_ISREG(path.stat().st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
         raise FolderError(f"cannot read {path}: {error.strerror}; make it readable") from None
 
 

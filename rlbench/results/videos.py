@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from rlbench.api import FolderError
 from rlbench.results.files import make_folder, write_atomically, write_errors
 from rlbench.results.frames import StoredTrial
-from rlbench.results.records import SCHEMA_VERSION, check_schema, open_sealed, readable_json, seal
+from rlbench.results.records import SCHEMA_VERSION, open_sealed, readable_json, seal
 
 FOLDER = "videos"
 LARGEST = 2**20  # bytes of a picture; a larger one is none of ours
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Pixels = Annotated[int, msgspec.Meta(ge=1, le=4096)]  # far more than rlbench draws
 _SUFFIXES = ("webp", "png")  # of the moving and of the still one
 
 
@@ -27,14 +29,14 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     trial: str
-    step: int
-    episode: int
+    step: _Count
+    episode: _Count
     episode_return: float
-    episode_length: int
-    width: int
-    height: int
+    episode_length: _Count
+    width: _Pixels
+    height: _Pixels
     files: dict[str, str]
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Annotated[int, msgspec.Meta(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
 
 
 class Video(NamedTuple):
@@ -74,7 +76,8 @@ def write_video(root: Path, trial: StoredTrial, episode: Episode, pictures: Mapp
 def read_videos(root: Path, trials: Iterable[StoredTrial]) -> tuple[list[Video], list[Path]]:
     """Give the whole pictures of these trials, and the files that are not the ones they should be.
 
-    A picture is whole where it has the type that its name says and the sha256 that its document says.
+    A picture is whole where it has the type that its name says and the sha256 that its document says. What a
+    later version of rlbench wrote is among the files that are not: it can be drawn again.
     """
     found: list[Video] = []
     damaged: list[Path] = []
@@ -93,7 +96,6 @@ def _read(root: Path, trial: StoredTrial, path: Path) -> Video | None:
     document = open_sealed(_content(root, path))
     if document is None:
         return None
-    check_schema(document, path)
     try:
         episode = msgspec.convert(document, Episode)
     except msgspec.ValidationError:

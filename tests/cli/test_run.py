@@ -104,6 +104,24 @@ def test_the_same_command_again_runs_nothing_and_more_seeds_run_only_those(rlben
     assert len(now) > len(files)
 
 
+@pytest.mark.parametrize("name", ["evaluations.parquet", "trial.json"])
+def test_the_same_command_again_on_damage_says_so_each_time(rlbench, tmp_path, name):
+    arguments = ("run", "--algos", "random", *TINY)
+    assert rlbench(*arguments).returncode == 0
+    (page,) = tmp_path.glob("results/*/report/index.html")
+    written = page.stat().st_mtime_ns
+    sound = rlbench(*arguments)
+    assert (sound.returncode, page.stat().st_mtime_ns) == (0, written)
+    file = sorted(tmp_path.glob(f"results/*/trials/*/*/*/{name}"))[0]
+    file.write_bytes(file.read_bytes()[:-9])
+    for _ in range(2):
+        again = rlbench(*arguments)
+        assert again.returncode == 1
+        assert "nothing to do" in again.stdout
+        assert "is damaged or missing" in " ".join(again.stdout.split())
+        assert f"{name} is damaged or missing" in page.read_text(encoding="utf-8")
+
+
 def test_json_prints_one_document_and_nothing_else(rlbench, tmp_path):
     done = rlbench(
         "run", "--algos", "random,value-iteration", "--envs", "CartPole-v1,FrozenLake-v1", *TINY, "--json"

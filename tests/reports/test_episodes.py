@@ -6,6 +6,7 @@ import base64
 import html.parser
 
 import gymnasium
+import msgspec
 import pytest
 from synthetic import write_results
 
@@ -38,19 +39,27 @@ def images(page):
     return parser.found
 
 
-def draw(results, label, env, seed, number=0, moving=None, episode_return=500.0):
+def last_episode(results, label, env, seed, number=0):
+    """Give the stored row of an episode of a trial's last evaluation."""
+    rows = results.evaluations.query("algorithm == @label and env == @env and seed == @seed")
+    return rows[(rows["step"] == 50_000) & (rows["episode"] == number)].iloc[0]
+
+
+def draw(results, label, env, seed, number=0, moving=None, **lies):
     for trial in results.frames.stored:
         if (trial.label, trial.env, trial.seed) == (label, env, seed):
+            row = last_episode(results, label, env, seed, number)
             episode = Episode(
                 trial=trial.hash,
                 step=50_000,
                 episode=number,
-                episode_return=episode_return,
-                episode_length=1,
+                episode_return=float(row.episode_return),
+                episode_length=int(row.episode_length),
                 width=300,
                 height=200,
                 files={},
             )
+            episode = msgspec.structs.replace(episode, **lies)
             return write_video(results.path, trial, episode, {"webp": moving or webp(), "png": PNG})
     raise LookupError(label)
 
@@ -70,7 +79,7 @@ def page_of(results, out):
 def test_pictures_are_in_the_page_with_what_they_show_and_a_still_for_less_motion(
     results, tmp_path, monkeypatch
 ):
-    draw(results, "<dqn>", "CartPole-v1", 1, number=2, episode_return=0.25)
+    draw(results, "<dqn>", "CartPole-v1", 1, number=2)
     draw(results, "a2c", "FrozenLake-v1", 0)
     monkeypatch.setattr(gymnasium, "make", None)  # nothing is played for a page
     page = page_of(results, tmp_path / "out")
@@ -82,8 +91,12 @@ def test_pictures_are_in_the_page_with_what_they_show_and_a_still_for_less_motio
     assert "@media print, (prefers-reduced-motion: reduce) { .episodes .moving { display: none; }" in style
     assert found[0]["alt"].startswith("<dqn> on CartPole-v1: episode 3 of the last evaluation of seed 1")
     text = " ".join(page.split())
-    assert "seed 1, episode 3: return 0.25 in 1 step<" in text
-    assert "seed 0, first episode: return 500 in 1 step<" in text
+    for place, row in (
+        ("seed 1, episode 3", last_episode(results, "<dqn>", "CartPole-v1", 1, 2)),
+        ("seed 0, first episode", last_episode(results, "a2c", "FrozenLake-v1", 0)),
+    ):
+        steps = f"{row.episode_length} step{'s' if row.episode_length != 1 else ''}"
+        assert f"{place}: return {row.episode_return:g} in {steps}<" in text
     assert text.index("<h3>CartPole-v1</h3>") < text.index("<h3>FrozenLake-v1</h3>")
     assert "<dqn>" not in page
     assert page_of(results, tmp_path / "again") == page
@@ -102,6 +115,36 @@ def test_what_is_no_picture_is_not_shown_and_named(results, tmp_path):
     assert "are damaged" in page
     assert path.stem in page
     assert "onload" not in page
+
+
+@pytest.mark.parametrize(
+    "lie", [{"episode_return": 99999.0}, {"episode_length": 2}, {"step": 2_500}, {"episode": 7}], ids=str
+)
+def test_a_picture_of_another_episode_than_the_stored_one_is_named_and_not_shown(results, tmp_path, lie):
+    wrong = draw(results, "a2c", "CartPole-v1", 0, **lie)
+    draw(results, "a2c", "CartPole-v1", 1)
+    page = page_of(results, tmp_path / "out")
+    assert len(images(page)) == 2
+    assert "seed 1, first episode" in " ".join(page.split())
+    assert f"<code>{wrong.relative_to(results.path).as_posix()}</code> shows no episode" in page
+
+
+def test_a_picture_of_a_trial_whose_evaluations_are_damaged_is_not_shown(results, tmp_path):
+    draw(results, "a2c", "CartPole-v1", 0)
+    for file in results.path.glob("trials/a2c/CartPole-v1/seed-0-*/evaluations.parquet"):
+        file.write_bytes(b"")
+    page = page_of(results, tmp_path / "out")
+    assert not images(page)
+    assert "shows no episode that its trial has stored" in page
+
+
+def test_a_picture_of_a_later_version_takes_no_other_one_away(results, tmp_path):
+    later = draw(results, "a2c", "CartPole-v1", 0, schema_version=99)
+    draw(results, "a2c", "CartPole-v1", 1)
+    page = page_of(results, tmp_path / "out")
+    assert len(images(page)) == 2
+    assert later.stem in page
+    assert "are damaged" in page
 
 
 def test_a_page_shows_only_as_many_as_it_can_carry(results, tmp_path):

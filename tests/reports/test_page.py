@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html.parser
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -301,3 +302,40 @@ def test_a_report_that_cannot_be_written_is_a_usage_error(results, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write the report"):
         results.report(tmp_path / "file")
+
+
+@pytest.mark.parametrize("place", ["decisions", "experiments", "videos/dqn/CartPole-v1"])
+def test_a_file_name_that_is_no_text_stops_no_report(tmp_path, place):
+    store = write_results(tmp_path, seeds=1, algorithms=("dqn",))
+    (trial,) = (store.root / "trials/dqn/CartPole-v1").iterdir()
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    name = os.fsencode(f"{trial.name}-episode-") + b"\xff.json"
+    with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+        file.write(b"{}")
+    page = rlbench.load(tmp_path).report().read_text(encoding="utf-8")
+    assert f"{trial.name}-episode-\\udcff.json" in page
+    assert "could not be made" not in page
+
+
+def test_a_failed_trial_that_ran_again_makes_the_report_old(tmp_path):
+    store = write_results(tmp_path, seeds=2, statuses={("dqn", "CartPole-v1", 1): "failed"})
+    rlbench.load(tmp_path).report()
+    write_trial(store, identity("dqn", seed=1))
+    assert rlbench.load(tmp_path).current_report() is None
+    page = rlbench.load(tmp_path).report()
+    assert rlbench.load(tmp_path).current_report() == page
+
+
+@pytest.mark.parametrize("name", ["status.json", "trial.json", "evaluations.parquet", "final.safetensors"])
+@pytest.mark.parametrize("harm", [lambda file: file.write_bytes(b""), lambda file: file.unlink()])
+def test_a_trial_that_is_newer_than_the_report_makes_it_old(tmp_path, name, harm):
+    write_results(tmp_path, seeds=1, algorithms=("dqn",))
+    page = build(rlbench.load(tmp_path), {}, tmp_path / "report")
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (1, 1))
+    os.utime(page, (2, 2))
+    assert rlbench.load(tmp_path).current_report() == page
+    (file,) = tmp_path.glob(f"trials/*/*/*/{name}")
+    harm(file)
+    assert rlbench.load(tmp_path).current_report() is None

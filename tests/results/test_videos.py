@@ -88,6 +88,29 @@ def test_what_is_no_picture_of_its_type_is_not_taken_for_one(frames, picture, su
     assert read_videos(frames.root, frames.stored) == ([], [picture.with_suffix(".json")])
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema_version": 99},
+        {"schema_version": "x"},
+        {"schema_version": 0},
+        {"width": -5},
+        {"height": 10**30},
+        {"height": 0},
+        {"episode_length": -7},
+        {"step": -1},
+    ],
+)
+def test_what_no_picture_of_ours_says_of_itself_is_damage_of_that_one(frames, picture, changes):
+    second = frames.stored[1]
+    other = write_video(frames.root, second, an_episode(second), {"webp": WEBP, "png": PNG})
+    document = open_sealed(picture.with_suffix(".json").read_bytes()) | changes
+    picture.with_suffix(".json").write_bytes(readable_json(seal(document)))
+    found, damaged = read_videos(frames.root, frames.stored)
+    assert [video.path for video in found] == [other]
+    assert damaged == [picture.with_suffix(".json")]
+
+
 def test_a_picture_of_another_trial_or_episode_is_damage(frames, picture):
     other = picture.with_name(picture.name.replace("episode-0", "episode-1"))
     for suffix in (".webp", ".png", ".json"):
