@@ -56,8 +56,8 @@ def test_a_decided_pair_leaves_its_part_of_the_error_to_the_others():
 
 
 def test_a_pair_that_crossed_to_one_side_is_not_decided_to_the_other():
-    # Alone, turned is decided at look 1. Beside closer, which is decided at look 2 only, it waits, and by then
-    # the other leads.
+    # Alone, turned is decided at look 1. Beside closer, which is decided at look 2 only, it waits, and by
+    # then the other leads.
     turned = (np.array([[10, 11, 12, 13, 14], [0, 1, 2, 3, 4.0]]), np.array([HIGH - 6, HIGH + 8]))
     closer = (np.array([[5, 6, 7, 8, 8.5], [5, 6, 7, 8, 9]]), np.array([[0, 1, 2, 4, 5.5], [0, 1, 2, 3, 4]]))
     assert said(decide([turned], 6)) == [(0, 1, "larger")]
