@@ -110,11 +110,12 @@ class Results(Stored):
         Solvers are left out: they read the model, and their seeds differ in the evaluation alone. So are
         pairs of learners that had different budgets. Equivalence is within ``margin`` of the range from a
         random policy to the reference, for the default metric where there is a reference; 0 tests none. Where
-        :meth:`decisions` have a pair, the verdict is theirs.
+        :meth:`decisions` have a pair, the verdict is theirs; where they chose the seeds of one side, or a
+        damaged journal may have, the pair is undecided.
         """
         from rlbench.analysis.claims import margins
         from rlbench.analysis.comparisons import compare_pairs
-        from rlbench.analysis.decisions import with_decisions
+        from rlbench.analysis.decisions import arms_of, with_decisions
         from rlbench.analysis.prediction import with_effect_sizes
 
         if not 0 <= margin < 1:
@@ -124,10 +125,10 @@ class Results(Stored):
             spec = self.catalogue.metric(metric).spec
             learners = scored[scored["kind"] != "solver"]
             within = margins(self.references(), margin) if margin and metric == DEFAULT_METRIC else {}
-            pairs = compare_pairs(learners, spec.higher_is_better, within)
             decisions = self.decisions()
-            if len(decisions):
-                pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC)
+            pairs = compare_pairs(learners, spec.higher_is_better, within, arms_of(decisions))
+            damaged = [Path(problem.partition(" is damaged")[0]).name for problem in self._journals[1]]
+            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, damaged)
             self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
         return self._compared[metric, margin].copy()
 

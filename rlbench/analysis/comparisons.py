@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,7 +156,10 @@ def _smallest_n(level: float) -> int:
 
 
 def compare_pairs(
-    trials: pd.DataFrame, higher_is_better: bool = True, margins: Mapping[str, float] | None = None
+    trials: pd.DataFrame,
+    higher_is_better: bool = True,
+    margins: Mapping[str, float] | None = None,
+    untested: Collection[tuple[str, str]] = (),
 ) -> pd.DataFrame:
     """Compare every two algorithms of one budget on each environment, from trials with a ``score``.
 
@@ -171,7 +174,8 @@ def compare_pairs(
     the way; ``seeds_needed`` a side, where undecided for want of seeds.
 
     Equivalence rests on an interval, and so is said only of undecided pairs whose trials all have a score
-    and whose intervals are not ``weak``. Pairs whose ``BUDGET`` columns differ are left out, where ``trials``
+    and whose intervals are not ``weak``. No pair with one of the ``(algorithm, env)`` in ``untested`` is
+    tested or in the family. Pairs whose ``BUDGET`` columns differ are left out, where ``trials``
     has them.
     """
     pairs = [
@@ -179,7 +183,14 @@ def compare_pairs(
         for env, group in trials.groupby("env", sort=True)
         for pair in _pairs(str(env), group, higher_is_better)
     ]
-    tested = np.array([min(len(pair.first), len(pair.second)) >= 2 for pair in pairs], dtype=bool)
+    tested = np.array(
+        [
+            min(len(pair.first), len(pair.second)) >= 2
+            and not any((name, pair.env) in untested for name in pair.names)
+            for pair in pairs
+        ],
+        dtype=bool,
+    )
     margin = np.array([(margins or {}).get(pair.env, math.nan) for pair in pairs])
     observed, safe, floors = (np.full(len(pairs), math.nan) for _ in range(3))
     for index, pair in enumerate(pairs):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rlbench.results.journal import Journal
 
 COLUMNS = [
     "env", "first", "second", "verdict", "n_first", "n_second", "interim", "of",
-    "seeds", "max_seeds", "tests",
+    "seeds", "max_seeds", "tests", "reason", "run",
 ]  # fmt: skip
 
 
@@ -21,9 +23,11 @@ def decided(journals: Sequence[Journal], trials: pd.DataFrame) -> pd.DataFrame:
     Columns: ``env, first, second``; ``verdict``: ``larger`` (the first's scores are), ``smaller`` or
     ``undecided``; ``n_first, n_second`` scores that it is of; ``interim, of``: after which group, of how
     many; ``seeds, max_seeds``: the same in seeds a side; ``tests``: how many pairs share the family-wise
-    error.
+    error; ``reason``: why a decision does not count, being ``undecided`` as not all of its scores are there;
+    ``run``: its journal's hash.
     """
     names = dict(zip(trials["hash"], zip(trials["algorithm"], trials["env"], strict=True), strict=True))
+    scored = set(trials.loc[np.isfinite(trials["score"].to_numpy(float)), "hash"])
     rows = []
     for journal in journals:
         layout = journal.layout
@@ -35,46 +39,93 @@ def decided(journals: Sequence[Journal], trials: pd.DataFrame) -> pd.DataFrame:
             (first, env), (second, _) = (arms[arm] for arm in layout.tests[one.test])
             counts = (one.n_first, one.n_second, one.interim, layout.interims)
             seeds = (one.interim * layout.group, layout.interims * layout.group)
-            rows.append((env, first, second, one.verdict, *counts, *seeds, len(layout.tests)))
+            gone = [
+                f"{there} of {n} scores of {name} are left"
+                for name, arm, n in zip((first, second), layout.tests[one.test], counts, strict=False)
+                if (there := len(scored.intersection(layout.arms[arm].trials[: seeds[0]]))) < n
+            ]
+            verdict = "undecided" if gone else one.verdict
+            reason = " and ".join(gone)
+            rows.append(
+                (env, first, second, verdict, *counts, *seeds, len(layout.tests), reason, layout.hash)
+            )
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(
         ["env", "first", "second"], kind="stable", ignore_index=True
     )
 
 
+def arms_of(decisions: pd.DataFrame) -> set[tuple[str, str]]:
+    """Give the ``(algorithm, env)`` whose scores chose how many seeds they have."""
+    return {(name, row.env) for row in decisions.itertuples() for name in (row.first, row.second)}
+
+
 def trials_used(journals: Sequence[Journal]) -> tuple[int, int]:
-    """Give how many trials of learners were asked for, and how many ``max_seeds`` for all would have been."""
-    used = sum(group * one.layout.group for one in journals for group in one.groups().values())
-    return used, sum(len(arm.trials) for one in journals for arm in one.layout.arms)
+    """Give how many trials of learners were asked for, and how many ``max_seeds`` for all would have been.
+
+    A trial that several journals share counts once.
+    """
+    used: set[str] = set()
+    most: set[str] = set()
+    for one in journals:
+        for arm, groups in one.groups().items():
+            trials = one.layout.arms[arm].trials
+            used.update(trials[: groups * one.layout.group])
+            most.update(trials)
+    return len(used), len(most)
 
 
-def with_decisions(pairs: pd.DataFrame, decisions: pd.DataFrame, metric_decided: bool) -> pd.DataFrame:
+def with_decisions(
+    pairs: pd.DataFrame, decisions: pd.DataFrame, metric_decided: bool, damaged: Sequence[str] = ()
+) -> pd.DataFrame:
     """Put the decisions in the place of verdicts that take the number of seeds as fixed.
 
     Where the scores said when to stop, p-values are not what they seem: they go, as do ``seeds_needed``, and
-    ``reason`` says what decided. Without ``metric_decided`` another score did, and the pair is undecided by
-    this one.
+    ``reason`` says what decided. So they do where a comparison with others chose the seeds of either side,
+    and for all pairs where journals are ``damaged``, given by name. Without ``metric_decided`` another score
+    did, and the pair is undecided by this one.
     """
     gone = [name for name in ("p", "p_corrected", "p_equivalent", "seeds_needed") if name in pairs]
-    taken: dict[tuple[str, str, str], dict[str, str]] = {}
+    said: dict[tuple[str, str, str], list[Any]] = {}
     for row in decisions.itertuples():
-        said = taken.setdefault((row.env, *sorted((row.first, row.second))), {})
-        winner = {"larger": row.first, "smaller": row.second}.get(row.verdict, "")
-        together = f", {row.tests} comparisons together" if row.tests > 1 else ""
-        said[winner] = f"after {row.seeds} of at most {row.max_seeds} seeds{together}"
+        said.setdefault((row.env, *sorted((row.first, row.second))), []).append(row)
+    arms = arms_of(decisions)
     pairs = pairs.copy()
     for index, pair in pairs.iterrows():
-        said = taken.get((pair["env"], *sorted((pair["first"], pair["second"]))), {})
-        if not said:
+        mine = said.get((pair["env"], *sorted((pair["first"], pair["second"]))), [])
+        chosen = {(pair["first"], pair["env"]), (pair["second"], pair["env"])} & arms
+        verdict = "undecided"
+        if damaged:
+            reason = f"the journal {' and '.join(damaged)} is damaged, so what chose the seeds is not known"
+        elif not chosen:
             continue
-        winners = {winner for winner in said if winner}
-        how = said[min(winners)] if winners else said[""]
-        verdict, reason = "undecided", f"sequential comparison, undecided {how}"
-        if not metric_decided:
+        elif not metric_decided:
             reason = "sequential comparison, whose seeds another score has chosen"
-        elif winners == {pair["first"]}:
-            verdict, reason = "better", f"sequential comparison, decided {how}"
-        elif winners:
-            reason = f"sequential comparison, {min(winners)} better {how}, and the scores since say otherwise"
+        elif not mine:
+            reason = "sequential comparison with others chose its seeds"
+        else:
+            verdict, reason = _verdict(pair["first"], mine)
         pairs.loc[index, ["verdict", "reason"]] = [verdict, reason]
         pairs.loc[index, gone] = math.nan
     return pairs
+
+
+def _verdict(first: str, rows: Sequence[Any]) -> tuple[str, str]:
+    """Give the verdict and its reason, by one pair's decisions, where ``first`` has the larger mean now."""
+    winners = {{"larger": row.first, "smaller": row.second}.get(row.verdict, "") for row in rows}
+    how = f"after {rows[0].seeds} of at most {rows[0].max_seeds} seeds"
+    if rows[0].tests > 1:
+        how += f", {rows[0].tests} comparisons together"
+    lost = [row.reason for row in rows if row.reason]
+    if lost:
+        return "undecided", f"sequential comparison, of whose data {lost[0]}"
+    if len(winners) > 1:
+        return "undecided", f"sequential comparison, on which {len(rows)} runs do not agree"
+    (winner,) = winners
+    if not winner:
+        return "undecided", f"sequential comparison, undecided {how}"
+    if winner != first:
+        return (
+            "undecided",
+            f"sequential comparison, {winner} better {how}, and the scores since say otherwise",
+        )
+    return "better", f"sequential comparison, decided {how}"

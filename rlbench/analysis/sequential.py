@@ -125,6 +125,7 @@ class _Walk:
     def __init__(self, interims: int, level: float, paths: int, stream: int) -> None:
         self._interims, self._level, self._paths, self._stream = interims, level, paths, stream
         self._tops: list[tuple[np.ndarray, np.ndarray]] = []  # by interim: paths and statistic, largest first
+        self._leads: list[float] = []  # by interim: of the path that was run, nearly 0 taken as 0
         self._sizes = np.zeros(2, dtype=int)
         self._total = self._squares = 0.0
         self._origin, self._scale = 0.0, 1.0
@@ -144,6 +145,9 @@ class _Walk:
         self._squares += (pooled**2).sum()
         self._sizes += [len(first), len(second)]
         self._values = np.concatenate([self._values, pooled])
+        n, m = np.maximum(self._sizes, 1)
+        lead = float(self._sums[0] / n - (self._total - self._sums[0]) / m)
+        self._leads.append(lead if abs(lead) > _TIE else 0.0)
         self._tops.append(self._top())
 
     def _begin(self, pooled: np.ndarray, splits: int) -> None:
@@ -194,12 +198,15 @@ class _Walk:
     def strength(self, limit: int) -> int:
         """Give the largest family, of up to ``limit`` tests, in which the run is rejected by now.
 
-        It is also rejected in every smaller one, which Holm's steps rely on.
+        It is also rejected, to the same side, in every smaller one, which Holm's steps rely on.
         """
         return next((tests - 1 for tests in range(1, limit + 1) if not self._rejects(tests)), limit)
 
     def _rejects(self, tests: int) -> bool:
-        """Say whether the path that was run is rejected by now at ``level / tests``."""
+        """Say whether the path that was run is rejected by now at ``level / tests``, and still leads as then.
+
+        A path crosses its boundary to one side: scores since that turn the lead do not decide the other way.
+        """
         rejected = np.zeros(self._paths, dtype=bool)
         spent = 0
         for interim, (paths, values) in enumerate(self._tops, start=1):
@@ -210,7 +217,7 @@ class _Walk:
             if len(whole):
                 now = paths[alive[: whole[-1] + 1]]
                 if 0 in now:
-                    return True
+                    return self._leads[interim - 1] * self._leads[-1] > 0
                 rejected[now] = True
                 spent += len(now)
         return False

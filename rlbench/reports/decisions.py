@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlbench.api import Section
 from rlbench.reports.markup import fragment
 from rlbench.reports.numbers import count
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def decisions(results: Any) -> Section | None:
@@ -16,20 +19,25 @@ def decisions(results: Any) -> Section | None:
         return None
     rows = [(row, outcome(row)) for row in table.itertuples()]
     groups = [(env, [pair for pair in rows if pair[0].env == env]) for env in dict.fromkeys(table["env"])]
-    families = sorted({int(tests) for tests in table["tests"]})
+    families = [int(tests) for tests in table.groupby("run")["tests"].first()]
     html = fragment(
         "decisions.html",
         groups=groups,
-        families=" and of ".join(count(tests, "comparison") for tests in families),
+        families=[count(tests, "comparison") for tests in sorted(families)],
         savings=savings(*results.trials_used),
     )
     return Section(html, tables={"decisions": table})
 
 
+def chosen(pairs: pd.DataFrame) -> pd.Series:
+    """Say of each comparison whether a reason stands in the place of p, which takes the seeds as fixed."""
+    return pairs["p"].isna() & (pairs["reason"] != "")
+
+
 def outcome(row: Any) -> str:
     """Say one decision in words."""
     if row.verdict == "undecided":
-        return f"{row.first} or {row.second}: undecided"
+        return f"{row.first} or {row.second}: undecided{row.reason and f' ({row.reason})'}"
     better, worse = (row.first, row.second) if row.verdict == "larger" else (row.second, row.first)
     return f"{better} is better than {worse}"
 

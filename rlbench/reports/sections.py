@@ -15,6 +15,7 @@ from rlbench.reports import figures
 from rlbench.reports.answer import answers
 from rlbench.reports.answer import exact_values as _exact
 from rlbench.reports.answer import solvers as _solvers
+from rlbench.reports.decisions import chosen
 from rlbench.reports.markup import fragment
 from rlbench.reports.numbers import count, decimals_for, duration, weak
 from rlbench.reports.sentences import html as html_of
@@ -38,7 +39,8 @@ def answer(results: Any) -> Section:
             unfinished=", ".join(parts),
             missing=results.missing,
             mixed=bool(_mixed(results)),
-            compared=len(pairs) > 0,
+            fixed=not chosen(pairs).all(),
+            chosen=bool(chosen(pairs).any()),
             equivalent=bool((pairs["verdict"] == "equivalent").any()),
         ),
         tables={} if pairs.empty else {"claims": results.claims()},
@@ -125,6 +127,7 @@ def comparisons(results: Any) -> Section | None:
         looks=looks_of(results),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
+        chosen=bool(chosen(pairs).any()),
         equivalences=0 if pairs.empty else int(pairs["equivalences"].iloc[0]),
     )
     return Section(html, figures=drawn, tables={} if pairs.empty else {"comparisons": pairs})

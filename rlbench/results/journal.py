@@ -12,15 +12,25 @@ from rlbench.results.records import SCHEMA_VERSION, check_schema, content_hash, 
 from rlbench.results.store import Store
 
 FOLDER = "decisions"
+METRIC = "final"
+"""The score that is compared."""
+
+HIGHEST_LEVEL = 0.05
+"""The largest family-wise error at which a journal may have decided."""
+
 Verdict = Literal["larger", "smaller", "undecided"]
 
 
-class Arm(msgspec.Struct, frozen=True):
-    """A learner on one environment, with the hashes of all trials it may need, in the order of seeds."""
+class Arm(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A learner on one environment, with the hashes of all trials it may need, in the order of seeds.
+
+    ``seedless`` is the hash that its trials would have in common but for their seeds.
+    """
 
     label: str
     env: str
     trials: list[str]
+    seedless: str = ""
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -110,11 +120,21 @@ def _parsed(document: object) -> Journal | None:
     layout = journal.layout
     whole = (
         layout.group > 0
+        and layout.metric == METRIC
+        and 0 < layout.level <= HIGHEST_LEVEL
         and all(len(arm.trials) == layout.group * layout.interims for arm in layout.arms)
         and all(0 <= arm < len(layout.arms) for test in layout.tests for arm in test)
+        and all(_comparable(layout.arms[first], layout.arms[second]) for first, second in layout.tests)
         and all(
-            0 <= one.test < len(layout.tests) and 1 <= one.interim <= layout.interims
+            0 <= one.test < len(layout.tests)
+            and 1 <= one.interim <= layout.interims
+            and all(0 <= n <= one.interim * layout.group for n in (one.n_first, one.n_second))
             for one in journal.decisions
         )
     )
     return journal if whole else None
+
+
+def _comparable(first: Arm, second: Arm) -> bool:
+    """Say whether these are two learners on one environment, with no trial in common."""
+    return first.env == second.env and not set(first.trials) & set(second.trials)

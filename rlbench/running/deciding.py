@@ -10,21 +10,26 @@ from pathlib import Path
 import msgspec
 
 from rlbench.api import UsageError
-from rlbench.results.journal import Arm, Decision, Journal, Layout, read_journals, write_journal
+from rlbench.results.journal import (
+    METRIC,
+    Arm,
+    Decision,
+    Journal,
+    Layout,
+    read_journals,
+    write_journal,
+)
 from rlbench.results.store import Store
 from rlbench.running.plan import Plan
 from rlbench.running.runner import Interrupted
 from rlbench.running.seeding import SEED_LIMIT
-
-METRIC = "final"
-"""The score that is compared."""
 
 
 def layout_of(plan: Plan) -> Layout:
     """Fix what is compared: every two learners on each environment, all of them one family.
 
     Raises ``UsageError`` where the options do not fit together, where there is nothing to compare, where no
-    scores could decide, and where the folder holds decisions on the same trials by another layout.
+    scores could decide, and where the folder holds decisions on the same two learners by another layout.
     """
     from rlbench.analysis.comparisons import LEVEL
     from rlbench.analysis.sequential import PATHS, STREAM, attainable
@@ -54,6 +59,7 @@ def layout_of(plan: Plan) -> Layout:
                 msgspec.structs.replace(trials[arm.label, arm.env], seed=seed).hash
                 for seed in range(start, start + most)
             ],
+            seedless=msgspec.structs.replace(trials[arm.label, arm.env], seed=0).hash,
         )
         for arm in learners
     ]
@@ -87,25 +93,27 @@ def _count(tests: int) -> str:
 
 
 def _check_folder(folder: str, layout: Layout) -> None:
-    """Refuse a second look at the same trials by another layout, which no level would cover."""
+    """Refuse a second look at the same two learners by another layout, which no level would cover."""
     mine = _compared(layout)
     for other in read_journals(Path(folder))[0]:
         if other.layout.hash != layout.hash and mine & _compared(other.layout):
             was = other.layout
             raise UsageError(
-                f"{folder} holds decisions on some of these trials, made with --seeds {was.group} "
+                f"{folder} holds decisions on some of these learners, made with --seeds {was.group} "
                 f"--max-seeds {was.group * was.interims} over {_count(len(was.tests))}, and another "
-                "attempt would not keep the error they promise; repeat that command, or give another folder "
-                "with --out"
+                "attempt, with fresh seeds too, would not keep the error they promise; repeat that command, "
+                "or give another folder with --out and tell of both"
             )
 
 
 def _compared(layout: Layout) -> set[tuple[str, str]]:
-    """Give the trials that stand against each other, of equal seeds: enough to find the same comparison."""
+    """Give the learners that stand against each other, and their trials of equal seeds."""
+    sides = [[arm.seedless, *arm.trials] for arm in layout.arms]
     return {
         (min(pair), max(pair))
         for first, second in layout.tests
-        for pair in zip(layout.arms[first].trials, layout.arms[second].trials, strict=True)
+        for pair in zip(sides[first], sides[second], strict=True)
+        if all(pair)
     }
 
 

@@ -55,6 +55,17 @@ def test_a_decided_pair_leaves_its_part_of_the_error_to_the_others():
     assert last(decide(group(CLOSE), 2)) == {0: "larger"}
 
 
+def test_a_pair_that_crossed_to_one_side_is_not_decided_to_the_other():
+    # Alone, turned is decided at look 1. Beside closer, which is decided at look 2 only, it waits, and by
+    # then the other leads.
+    turned = (np.array([[10, 11, 12, 13, 14], [0, 1, 2, 3, 4.0]]), np.array([HIGH - 6, HIGH + 8]))
+    closer = (np.array([[5, 6, 7, 8, 8.5], [5, 6, 7, 8, 9]]), np.array([[0, 1, 2, 4, 5.5], [0, 1, 2, 3, 4]]))
+    assert said(decide([turned], 6)) == [(0, 1, "larger")]
+    assert last(decide([turned, closer], 6)) == {0: "undecided", 1: "larger"}
+    same = (np.concatenate([turned[0][:1], HIGH[None]]), np.concatenate([turned[1][:1], HIGH[None]]))
+    assert last(decide([same, closer], 6)) == {0: "larger", 1: "larger"}
+
+
 def test_the_family_is_all_pairs():
     # One look: 0.05/6 > 2/252 > 0.05/7.
     assert set(last(decide(group(*[CLEAR] * 6), 1)).values()) == {"larger"}

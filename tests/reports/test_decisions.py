@@ -9,6 +9,7 @@ from synthetic import write_decisions, write_results
 
 import rlbench
 from rlbench.reports.decisions import decisions
+from rlbench.reports.sections import answer, comparisons
 
 
 @pytest.fixture
@@ -65,3 +66,52 @@ def test_a_newer_journal_makes_the_report_old(store):
     write_decisions(store, {("a2c", "dqn"): "undecided"})
     os.utime(next((store.root / "decisions").iterdir()), ns=(2**62, 2**62))
     assert rlbench.load(store.root).current_report() is None
+
+
+def test_no_note_says_of_sequential_pairs_that_the_fixed_test_decides(tmp_path):
+    store = write_results(tmp_path, algorithms=("a2c", "random"))
+    fixed = [section(rlbench.load(store.root)).html for section in (answer, comparisons)]
+    write_decisions(store, {("a2c", "random"): "larger"})
+    only = [section(rlbench.load(store.root)).html for section in (answer, comparisons)]
+    for before, after in zip(fixed, only, strict=True):
+        assert "studentised" in before
+        assert "sequential" not in before
+        assert "studentised" not in after
+        assert "sequential" in after
+    assert "(sequential comparison, decided after 5 of at most 10 seeds)" in only[1]
+
+
+def test_beside_sequential_pairs_the_fixed_test_is_that_of_the_others(tmp_path):
+    store = write_results(tmp_path, algorithms=("a2c", "dqn", "ppo", "random"))
+    write_decisions(store, {("a2c", "dqn"): "undecided"})
+    results = rlbench.load(store.root)
+    assert "over all other pairs shown" in answer(results).html
+    assert "method over 1 comparison." in comparisons(results).html
+
+
+def test_the_errors_of_several_runs_add_up_and_it_says_so(store):
+    write_decisions(store, {("a2c", "dqn"): "undecided"})
+    write_decisions(store, {("a2c", "random"): "larger"})
+    html = decisions(rlbench.load(store.root)).html
+    assert "2 runs, of 1 comparison and of 1 comparison" in html
+    assert "add up" in html
+    assert "15 of 30 trials" in html
+
+
+def test_beside_a_damaged_journal_nothing_is_claimed(store):
+    assert "better" in set(rlbench.load(store.root).comparisons()["verdict"])
+    write_decisions(store, {("a2c", "dqn"): "undecided"})
+    (path,) = (store.root / "decisions").iterdir()
+    path.write_bytes(b"{}")
+    results = rlbench.load(store.root)
+    found = results.comparisons()
+    assert set(found["verdict"]) == {"undecided"}
+    assert found["p_corrected"].isna().all()
+    assert found["reason"].str.contains(f"the journal {path.name} is damaged").all()
+    assert path.name in answer(results).html
+
+
+def test_a_decision_whose_scores_are_gone_says_so(tmp_path):
+    store = write_results(tmp_path, algorithms=("a2c", "random"), seeds=4)
+    write_decisions(store, {("a2c", "random"): "larger"})
+    assert "4 of 5 scores of a2c are left" in decisions(rlbench.load(tmp_path)).html

@@ -220,15 +220,24 @@ def test_what_cannot_be_decided_as_asked_is_said_before_anything_runs(levers, tm
     assert not (tmp_path / "run").exists()
 
 
-def test_another_attempt_at_the_same_trials_is_refused_and_fresh_seeds_are_not(levers, tmp_path):
+def test_another_attempt_at_the_same_learners_is_refused_and_other_learners_are_not(levers, tmp_path):
     decide(*plan_of(tmp_path / "run"))
-    for asked in ({"max_seeds": 9}, {"seeds": 2, "max_seeds": 6}, {"algos": "high=puller,low=puller"}):
+    another = (
+        {"max_seeds": 9},
+        {"seeds": 2, "max_seeds": 6},
+        {"algos": "high=puller,low=puller"},
+        {"seeds": "100:103"},
+        {"seeds": "100:103", "algos": "low=puller,high=puller"},
+    )
+    for asked in another:
         plan, catalogue = plan_of(tmp_path / "run", **asked)
         with pytest.raises(UsageError, match="--seeds 3 --max-seeds 6 over 3 comparisons"):
             make_plan(plan.options, catalogue)
-    fresh, catalogue = plan_of(tmp_path / "run", seeds="100:103")
-    decide(make_plan(fresh.options, catalogue), catalogue)
-    assert len(read_journals(tmp_path / "run")[0]) == 2
+    for asked in ({"steps": 3}, {"envs": "Wrench-v0"}):
+        other, catalogue = plan_of(tmp_path / "run", **asked)
+        make_plan(other.options, catalogue)
+    decide(*plan_of(tmp_path / "run"))  # the same command goes on
+    assert len(read_journals(tmp_path / "run")[0]) == 1
 
 
 class Fake:
