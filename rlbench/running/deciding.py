@@ -41,6 +41,8 @@ def layout_of(plan: Plan) -> Layout:
             "--until-decided goes on from the last seed, and a list has no next one; "
             "give --seeds a count (5) or a range (3:8)"
         )
+    if "max_seeds" not in options.origins:  # nobody asked for just this number
+        most = max(most // group, 2) * group
     if most % group:
         lower, higher = most // group * group, -(-most // group) * group
         raise UsageError(

@@ -332,3 +332,10 @@ def test_the_options_have_their_three_forms(tmp_path):
     options = resolve_options({}, environ={"RLBENCH_MAX_SEEDS": "40"}, config=file)
     assert (options.until_decided, options.max_seeds) == (True, 40)
     assert not resolve_options({"until_decided": False}, environ={}, config=file).until_decided
+
+
+@pytest.mark.parametrize(("seeds", "most"), [(3, 30), (4, 28), (20, 40)])
+def test_without_a_largest_number_of_seeds_it_is_some_thirty_in_whole_groups(levers, tmp_path, seeds, most):
+    plan, _ = plan_of(tmp_path / "run", seeds=seeds, max_seeds=None)
+    layout = layout_of(plan)
+    assert (layout.group, layout.group * layout.interims) == (seeds, most)
