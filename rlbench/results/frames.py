@@ -227,7 +227,7 @@ class Frames:
                 self._mark_damaged(trial, "trial.json", "is not of this folder, which was moved or renamed")
         if ending is not None:
             trial.ending, trial.status, trial.error = ending, ending.status, ending.error
-        elif (path / "status.json").exists():
+        elif os.path.lexists(path / "status.json"):
             self._mark_damaged(trial, "status.json")
         if self._relative(trial) in self.damaged:
             trial.status, trial.error = "damaged", self.damaged[self._relative(trial)]
