@@ -127,8 +127,7 @@ class Results(Stored):
             within = margins(self.references(), margin) if margin and metric == DEFAULT_METRIC else {}
             decisions = self.decisions()
             pairs = compare_pairs(learners, spec.higher_is_better, within, arms_of(decisions))
-            damaged = [Path(problem.partition(" is damaged")[0]).name for problem in self._journals[1]]
-            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, damaged)
+            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, list(self._journals[1]))
             self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
         return self._compared[metric, margin].copy()
 

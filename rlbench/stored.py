@@ -101,7 +101,7 @@ class Stored:
     def problems(self) -> list[str]:
         """Damaged files met so far, and damaged weights, each with its cure."""
         self.frames.check_weights()
-        return [*self.frames.problems, *self._journals[1]]
+        return [*self.frames.problems, *self._journals[1].values()]
 
     @property
     def unsupported(self) -> list[dict[str, str]]:
@@ -160,7 +160,7 @@ class Stored:
         return baselines_of(self._problems, self.catalogue)
 
     @cached_property
-    def _journals(self) -> tuple[list[Journal], list[str]]:
+    def _journals(self) -> tuple[list[Journal], dict[str, str]]:
         return read_journals(self.path)
 
     @cached_property

@@ -94,19 +94,19 @@ def write_journal(store: Store, journal: Journal) -> None:
     store.keep(f"{FOLDER}/{journal.layout.hash}.json", seal(msgspec.to_builtins(journal)))
 
 
-def read_journals(root: Path) -> tuple[list[Journal], list[str]]:
-    """Give the journals of a results folder in the order of their names, and what is wrong with others.
+def read_journals(root: Path) -> tuple[list[Journal], dict[str, str]]:
+    """Give the journals of a results folder in the order of their names; of others, by name, what is wrong.
 
     Nothing they name is looked up. ``FolderError`` where a later version of rlbench wrote one.
     """
-    journals, problems = [], []
+    journals, problems = [], {}
     for path in sorted((root / FOLDER).glob("*.json")):
         document = open_sealed(read_bytes(path) or b"")
         if document is not None:
             check_schema(document, path)
         journal = _parsed(document)
         if journal is None or journal.layout.hash != path.stem:
-            problems.append(f"{path} is damaged; the same command again decides anew from the scores")
+            problems[path.name] = f"{path} is damaged; the same command again decides anew from the scores"
         else:
             journals.append(journal)
     return journals, problems

@@ -123,7 +123,7 @@ def overview_of(root: Path | str) -> Overview:
         running_for=None if since is None else _age(since),
         trials=sorted(trials, key=lambda one: (one.algorithm, one.env, one.seed or 0, one.hash)),
         unsupported=frames.unsupported,
-        problems=[*frames.problems, *read_journals(frames.root)[1]],
+        problems=[*frames.problems, *read_journals(frames.root)[1].values()],
     )
 
 

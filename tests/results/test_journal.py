@@ -17,7 +17,7 @@ def journal(decision=(0, 1, "larger", 5, 5), tests=((0, 1),), second=("b", "E"),
 
 def test_a_journal_is_read_as_it_was_written(tmp_path):
     write_journal(Store(tmp_path), journal())
-    assert read_journals(tmp_path) == ([journal()], [])
+    assert read_journals(tmp_path) == ([journal()], {})
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_what_no_run_writes_is_damaged(tmp_path, odd):
     write_journal(Store(tmp_path), journal(**odd))
     found, problems = read_journals(tmp_path)
     assert not found
-    assert "is damaged" in problems[0]
+    assert ["is damaged" in problem for problem in problems.values()] == [True]
