@@ -127,7 +127,7 @@ class Results(Stored):
             within = margins(self.references(), margin) if margin and metric == DEFAULT_METRIC else {}
             decisions = self.decisions()
             pairs = compare_pairs(learners, spec.higher_is_better, within, arms_of(decisions))
-            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, list(self._journals[1]))
+            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, self._unknown_choice)
             self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
         return self._compared[metric, margin].copy()
 
@@ -218,6 +218,16 @@ class Results(Stored):
             "claims": json_rows(self.claims()),
             "unsupported": self.unsupported,
         } | ({"decisions": json_rows(self.decisions())} if len(self.decisions()) else {})
+
+    @property
+    def _unknown_choice(self) -> str:
+        """Why it is not known what chose how many seeds there are; empty where nothing stands in the way."""
+        journals, damaged = self._journals
+        if damaged:
+            return f"the journal {' and '.join(damaged)} is damaged, so what chose the seeds is not known"
+        requests = [one.get("request") for one in self.experiments]
+        asked = any(isinstance(one, dict) and one.get("until_decided") is True for one in requests)
+        return "a run until decided has kept no decision yet" if asked and not journals else ""
 
     @cached_property
     def _suite(self) -> pd.DataFrame:

@@ -75,14 +75,14 @@ def trials_used(journals: Sequence[Journal]) -> tuple[int, int]:
 
 
 def with_decisions(
-    pairs: pd.DataFrame, decisions: pd.DataFrame, metric_decided: bool, damaged: Sequence[str] = ()
+    pairs: pd.DataFrame, decisions: pd.DataFrame, metric_decided: bool, unknown: str = ""
 ) -> pd.DataFrame:
     """Put the decisions in the place of verdicts that take the number of seeds as fixed.
 
     Where the scores said when to stop, p-values are not what they seem: they go, as do ``seeds_needed``, and
     ``reason`` says what decided. So they do where a comparison with others chose the seeds of either side,
-    and for all pairs where journals are ``damaged``, given by name. Without ``metric_decided`` another score
-    did, and the pair is undecided by this one.
+    and for all pairs where what chose the seeds is ``unknown``, for the reason given. Without
+    ``metric_decided`` another score did, and the pair is undecided by this one.
     """
     gone = [name for name in ("p", "p_corrected", "p_equivalent", "seeds_needed") if name in pairs]
     said: dict[tuple[str, str, str], list[Any]] = {}
@@ -94,8 +94,8 @@ def with_decisions(
         mine = said.get((pair["env"], *sorted((pair["first"], pair["second"]))), [])
         chosen = {(pair["first"], pair["env"]), (pair["second"], pair["env"])} & arms
         verdict = "undecided"
-        if damaged:
-            reason = f"the journal {' and '.join(damaged)} is damaged, so what chose the seeds is not known"
+        if unknown:
+            reason = unknown
         elif not chosen:
             continue
         elif not metric_decided:

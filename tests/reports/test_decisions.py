@@ -115,3 +115,13 @@ def test_a_decision_whose_scores_are_gone_says_so(tmp_path):
     store = write_results(tmp_path, algorithms=("a2c", "random"), seeds=4)
     write_decisions(store, {("a2c", "random"): "larger"})
     assert "4 of 5 scores of a2c are left" in decisions(rlbench.load(tmp_path)).html
+
+
+def test_before_its_first_decision_a_run_until_decided_claims_nothing(store):
+    store.write_experiment({"schema_version": 1, "request": {"until_decided": True}, "trials": []})
+    found = rlbench.load(store.root).comparisons()
+    assert set(found["verdict"]) == {"undecided"}
+    assert found["p_corrected"].isna().all()
+    assert set(found["reason"]) == {"a run until decided has kept no decision yet"}
+    write_decisions(store, {("a2c", "dqn"): "larger"})
+    assert "better" in set(rlbench.load(store.root).comparisons()["verdict"])
