@@ -105,7 +105,9 @@ def test_comparisons_whose_seeds_were_chosen_are_no_part_of_the_family_of_the_ot
 
 
 def test_beside_a_damaged_journal_no_pair_has_a_verdict_or_a_p_value():
-    found = with_decisions(compare_pairs(TRIALS), decided([], TRIALS), True, "the journal 0123.json is damaged")
+    found = with_decisions(
+        compare_pairs(TRIALS), decided([], TRIALS), True, "the journal 0123.json is damaged"
+    )
     assert set(found["verdict"]) == {"undecided"}
     assert found[["p", "p_corrected", "p_equivalent"]].isna().all(axis=None)
     assert found["reason"].str.contains("the journal 0123.json is damaged").all()
