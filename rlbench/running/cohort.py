@@ -11,8 +11,8 @@ import msgspec
 
 from rlbench.results.records import TrialIdentity
 
-LARGEST = 50
-"""Seeds beyond this gain little from sharing a process, and cost memory."""
+LARGEST = 100
+"""Seeds beyond this gain next to nothing from sharing a process, and would be lost together."""
 
 
 class Cohort(msgspec.Struct, frozen=True, kw_only=True):

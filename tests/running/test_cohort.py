@@ -17,7 +17,7 @@ def sizes(labels: str, seeds: int, jobs: int, **changes) -> list[tuple[str, list
 
 @pytest.mark.parametrize(
     ("seeds", "jobs", "expected"),
-    [(5, 1, [5]), (5, 2, [3, 2]), (1, 4, [1]), (100, 1, [50, 50]), (51, 1, [26, 25]), (6, 4, [2, 2, 2])],
+    [(5, 1, [5]), (5, 2, [3, 2]), (1, 4, [1]), (200, 1, [100, 100]), (101, 1, [51, 50]), (6, 4, [2, 2, 2])],
 )
 def test_the_seeds_of_one_algorithm_are_split_evenly_over_the_processes(seeds, jobs, expected):
     packed = sizes("a", seeds, jobs)
