@@ -322,12 +322,25 @@ class MetricSpec:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table of a report: ``data``, a pandas frame, and ``printed``, the frame that people are shown.
+
+    ``note`` goes below the printed one.
+    """
+
+    data: Any
+    printed: Any
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """What a report section renders: trusted HTML (escape stored text), figures and tables by file stem.
 
     ``figures`` are matplotlib figures, written as PNG, SVG and PDF and shown in the page; a mapping of names
     to figures is several views of one thing, of which the page shows one at a time. ``tables`` are pandas
-    frames, written as CSV, Markdown and LaTeX. In the HTML, ``<table class="sortable">`` sorts by a click on
+    frames, written as CSV, Markdown and LaTeX, or each a :class:`Table`, of which Markdown and LaTeX print
+    what is made for it. In the HTML, ``<table class="sortable">`` sorts by a click on
     a column's head (``data-value`` gives a cell's number, ``class="unsortable"`` excepts a head).
     """
 

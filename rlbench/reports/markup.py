@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,13 @@ _LATEX = str.maketrans(
         "|": r"\textbar{}",
         "`": r"\textasciigrave{}",
         "−": "$-$",
+        "†": r"$^\dagger$",
         "∞": r"$\infty$",
         '"': r"\char34{}",
     }
 )
+
+_FIGURES = re.compile(r"[<−]? ?\d|–$")
 
 
 def _templates() -> jinja2.Environment:
@@ -57,19 +61,21 @@ def fragment(template: str, **context: Any) -> str:
     return _templates().get_template(template).render(**context)
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """Give a table as GitHub's Markdown; its texts cannot break out of their cells."""
+def markdown(table: pd.DataFrame, note: str = "") -> str:
+    """Give a table as GitHub's Markdown, a note below it; its texts cannot break out of their cells."""
     rows = [list(table.columns), *table.itertuples(index=False, name=None)]
     lines = ["| " + " | ".join(_cell(value).translate(_MARKDOWN) for value in row) + " |" for row in rows]
-    alignment = ["---:" if dtype.kind in "iuf" else "---" for dtype in table.dtypes]
-    return "\n".join([lines[0], "| " + " | ".join(alignment) + " |", *lines[1:]]) + "\n"
+    alignment = ["---:" if right else "---" for right in _right(table)]
+    below = ["", _cell(note).translate(_MARKDOWN)] if note else []
+    return "\n".join([lines[0], "| " + " | ".join(alignment) + " |", *lines[1:], *below]) + "\n"
 
 
-def latex(table: pd.DataFrame) -> str:
-    """Give a table as LaTeX in the style of booktabs; its texts are never read as commands."""
+def latex(table: pd.DataFrame, note: str = "") -> str:
+    """Give a table for booktabs, a note below it; its texts are never read as commands of LaTeX."""
     rows = [list(table.columns), *table.itertuples(index=False, name=None)]
     head, *body = [" & ".join(_latex_cell(value) for value in row) + r" \\" for row in rows]
-    columns = "".join("r" if dtype.kind in "iuf" else "l" for dtype in table.dtypes)
+    columns = "".join("r" if right else "l" for right in _right(table))
+    below = [rf"\multicolumn{{{len(columns)}}}{{l}}{{\footnotesize {_latex_cell(note)}}} \\"] if note else []
     lines = [
         r"% needs \usepackage{booktabs}",
         rf"\begin{{tabular}}{{{columns}}}",
@@ -78,9 +84,20 @@ def latex(table: pd.DataFrame) -> str:
         r"\midrule",
         *body,
         r"\bottomrule",
+        *below,
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _right(table: pd.DataFrame) -> list[bool]:
+    """Say which columns go to the right: numbers, and texts that all begin like one."""
+    columns = [table.iloc[:, place] for place in range(table.shape[1])]
+    return [
+        column.dtype.kind in "iuf"
+        or (len(column) > 0 and all(isinstance(text, str) and _FIGURES.match(text) for text in column))
+        for column in columns
+    ]
 
 
 def _latex_cell(value: Any) -> str:

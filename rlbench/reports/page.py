@@ -19,7 +19,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rlbench import __version__
-from rlbench.api import ReportSectionSpec, Section, UsageError, resolve
+from rlbench.api import ReportSectionSpec, Section, Table, UsageError, resolve
 from rlbench.reports.markup import fragment, latex, markdown
 from rlbench.reports.numbers import count
 from rlbench.reports.style import figure_style, looks_of
@@ -96,10 +96,10 @@ def _show(
             ]
             shown.figures.append(drawn)
         for stem, table in section.tables.items():
-            file = _file(spec.name, stem)
-            _write(out / f"{file}.csv", table.to_csv(index=False))
-            _write(out / f"{file}.md", markdown(table))
-            _write(out / f"{file}.tex", latex(table))
+            file, both = _file(spec.name, stem), table if isinstance(table, Table) else Table(table, table)
+            _write(out / f"{file}.csv", both.data.to_csv(index=False))
+            _write(out / f"{file}.md", markdown(both.printed, both.note))
+            _write(out / f"{file}.tex", latex(both.printed, both.note))
             shown.tables.append((stem, file))
         shown.html = section.html
     except (Exception, SystemExit) as error:

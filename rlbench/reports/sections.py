@@ -11,7 +11,7 @@ import pandas as pd
 from rlbench.analysis.comparisons import unequal_budgets
 from rlbench.analysis.curves import wall_clock
 from rlbench.api import Section
-from rlbench.reports import figures
+from rlbench.reports import figures, printed
 from rlbench.reports.answer import answers
 from rlbench.reports.answer import exact_values as _exact
 from rlbench.reports.answer import solvers as _solvers
@@ -43,7 +43,7 @@ def answer(results: Any) -> Section:
             chosen=bool(chosen(pairs).any()),
             equivalent=bool((pairs["verdict"] == "equivalent").any()),
         ),
-        tables={} if pairs.empty else {"claims": results.claims()},
+        tables={} if pairs.empty else {"claims": printed.pairs(pairs, results.claims())},
     )
 
 
@@ -65,7 +65,7 @@ def scores(results: Any) -> Section | None:
     reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
     html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
     tables = {
-        "scores": table,
+        "scores": printed.scores(table),
         "predictions": next_run,
         "trials": trials.drop(columns=["wall_seconds", "steps_per_second", "attempts", "hash"]),
     }
@@ -130,7 +130,9 @@ def comparisons(results: Any) -> Section | None:
         chosen=bool(chosen(pairs).any()),
         equivalences=0 if pairs.empty else int(pairs["equivalences"].iloc[0]),
     )
-    return Section(html, figures=drawn, tables={} if pairs.empty else {"comparisons": pairs})
+    return Section(
+        html, figures=drawn, tables={} if pairs.empty else {"comparisons": printed.pairs(pairs, pairs)}
+    )
 
 
 def convergence(results: Any) -> Section | None:

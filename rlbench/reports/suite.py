@@ -8,6 +8,7 @@ import pandas as pd
 
 from rlbench.analysis.gaps import EXACT
 from rlbench.api import Section
+from rlbench.reports import printed
 from rlbench.reports import suite_figures as figures
 from rlbench.reports.markup import fragment
 from rlbench.reports.numbers import decimals_for, weak
@@ -25,7 +26,7 @@ def suite(results: Any) -> Section | None:
     looks, order = looks_of(results), figures.ranked(table)
     shown = table[table["algorithm"].isin(order)]
     profiles, curves, improvements = results.profiles(), results.aggregate_curves(), results.improvements()
-    drawn, tables = {}, {"aggregates": table}
+    drawn, tables = {}, {"aggregates": printed.aggregates(shown, figures.TITLES, _DECIMALS, table)}
     if order:
         drawn["intervals"] = figures.intervals(shown, looks)
         drawn["profiles"] = figures.profiles(profiles, looks)

@@ -1,0 +1,76 @@
+"""Tables as a paper prints them: few columns, in words, rounded as on the page. CSV has every number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from rlbench.api import Table
+from rlbench.reports.numbers import MISSING, decimals_for, interval, number, p_value, weak
+
+MARK = "†"
+"""Beside an interval that may be too narrow; the note below says why."""
+
+_VERDICTS = {"better": "better than", "equivalent": "equivalent to"}
+
+
+def scores(table: pd.DataFrame) -> Table:
+    """Print the scores of ``Results.scores``, the best of each environment first."""
+    rows = []
+    for env, mine in table.groupby("env", sort=True):
+        decimals = decimals_for(mine["mean"])
+        for row in mine.sort_values("mean", ascending=False, kind="stable").itertuples():
+            mean, reach = number(row.mean, decimals), _reach(row, decimals)
+            rows.append((env, row.algorithm, mean, reach, f"{row.n} of {row.of}"))
+    columns = ["Environment", "Algorithm", "Mean score", "95 % interval", "Trials"]
+    return Table(table, pd.DataFrame(rows, columns=columns), _note(table))
+
+
+def pairs(table: pd.DataFrame, data: pd.DataFrame) -> Table:
+    """Print what is decided between every two, of ``Results.comparisons``; ``data`` is for the CSV."""
+    rows = []
+    for env, mine in table.groupby("env", sort=False):
+        decimals = decimals_for(mine["difference"])
+        for row in mine.itertuples():
+            p = row.p_equivalent if row.verdict == "equivalent" else row.p_corrected
+            rows.append(
+                (
+                    env,
+                    row.first,
+                    _VERDICTS.get(row.verdict, row.verdict),
+                    row.second,
+                    number(row.difference, decimals),
+                    _reach(row, decimals),
+                    MISSING if pd.isna(p) else p_value(p).removeprefix("p ").removeprefix("= "),
+                    f"{row.n_first} and {row.n_second}",
+                )
+            )
+    columns = ["Environment", "First", "Verdict", "Second", "Difference", "95 % interval", "p", "Trials"]
+    note = "; ".join(filter(None, ["p is corrected", _note(table)]))
+    return Table(data, pd.DataFrame(rows, columns=columns), note)
+
+
+def aggregates(table: pd.DataFrame, titles: Mapping[str, str], decimals: int, data: pd.DataFrame) -> Table:
+    """Print the statistics over environments of ``Results.aggregates``, a column each; CSV has ``data``."""
+    rows = []
+    for algorithm, mine in table.groupby("algorithm", sort=False):
+        by_name = {row.statistic: row for row in mine.itertuples()}
+        cells = [_reach(by_name[name], decimals, number(by_name[name].value, decimals)) for name in titles]
+        rows.append((algorithm, *cells, f"{mine['n'].iloc[0]} of {mine['of'].iloc[0]}"))
+    note = "; ".join(filter(None, ["in brackets: 95 % intervals", _note(table)]))
+    return Table(data, pd.DataFrame(rows, columns=["Algorithm", *titles.values(), "Trials"]), note)
+
+
+def _reach(row: Any, decimals: int, value: str = "") -> str:
+    """Give an interval, behind ``value`` in brackets, with a mark where it is weak; a dash for none."""
+    text = interval(row.low, row.high, decimals)
+    mark = f" {MARK}" if row.weak and text != MISSING else ""
+    return (f"{value} ({text})" if value else text) + mark
+
+
+def _note(table: pd.DataFrame) -> str:
+    """Say what the marks mean."""
+    text = weak(table.loc[table["low"].notna(), "weak"])
+    return f"{MARK} {text}" if text else ""
