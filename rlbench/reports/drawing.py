@@ -45,19 +45,22 @@ def draw_lines(
 
     ``part`` is what the page calls it. Markers of lines that coincide stay apart.
     """
-    gaps = frame[y].isna().groupby(frame["algorithm"]).cumsum()
-    known = frame.assign(gap=gaps).dropna(subset=[x, y])
+    known = frame[["algorithm", x, y]].set_axis(["algorithm", "x", "y"], axis=1)
+    known["piece"] = known["y"].isna().groupby(known["algorithm"]).cumsum()
+    known = known.dropna()
+    if known.empty:
+        return
     names, places, before = sorted(known["algorithm"].unique()), list(looks), len(axes.lines)
     sns.lineplot(
-        data=known, x=x, y=y, units="gap", estimator=None, **_semantics(looks, names),
+        data=known, x="x", y="y", units="piece", estimator=None, **_semantics(looks, names),
         dashes={name: looks[name].pattern for name in names}, linewidth=linewidth, markersize=4.5,
         markeredgecolor=PAPER, markeredgewidth=0.6, zorder=4, legend=False, ax=axes,
     )  # fmt: skip
-    drawn = known[["algorithm", "gap"]].drop_duplicates().sort_values(["algorithm", "gap"])
-    for line, (name, gap) in zip(axes.lines[before:], drawn.itertuples(index=False), strict=True):
+    drawn = known[["algorithm", "piece"]].drop_duplicates().sort_values(["algorithm", "piece"])
+    for line, (name, piece) in zip(axes.lines[before:], drawn.itertuples(index=False), strict=True):
         every = max(1, len(line.get_xdata()) // _MARKERS)
         line.set_markevery((names.index(name) * every // len(names), every))
-        line.set_gid(series(places.index(name), f"{part}{gap or ''}"))
+        line.set_gid(series(places.index(name), f"{part}{piece or ''}"))
 
 
 def draw_seeds(
@@ -97,6 +100,8 @@ def draw_points(
     axes: Axes, frame: pd.DataFrame, x: str, y: str, looks: Mapping[str, Look], size: float, alpha: float = 1
 ) -> None:
     """Draw a point a row, with the marker and the colour of its algorithm."""
+    if frame.empty:
+        return
     sns.scatterplot(
         data=frame, x=x, y=y, **_semantics(looks, sorted(frame["algorithm"].unique())), s=size, alpha=alpha,
         edgecolor=PAPER, linewidth=0.5, zorder=4, legend=False, ax=axes,

@@ -112,10 +112,10 @@ def score_points(env: str, scores: pd.DataFrame, trials: pd.DataFrame, looks: Ma
     axes = figure.subplots()
     shown = trials[np.isfinite(trials["score"].astype(float))]
     trial = shown.groupby("algorithm")
-    spread = ((trial.cumcount() + 1) * _GOLDEN_STEP % 1 - 0.5) * 0.2
+    spread = ((trial.cumcount() + 1) * _GOLDEN_STEP % 1 - 0.5) * 0.3
     heights = shown["algorithm"].map({name: height for height, name in enumerate(rows["algorithm"])})
     narrow = ((trial["seed"].transform("size") - 1) / 2).clip(upper=1)
-    shown = shown.assign(height=heights + 0.16 + spread * narrow)
+    shown = shown.assign(height=heights + 0.17 + spread * narrow)
     draw_points(axes, shown, "score", "height", looks, size=22, alpha=0.75)
     means = rows[rows["n"] > 0]
     draw_spans(axes, means, means.index - 0.2, [looks[name].colour for name in means["algorithm"]], 3)
@@ -188,7 +188,7 @@ def diagnostics(env: str, rows: pd.DataFrame, looks: Mapping[str, Look]) -> Figu
         draw_bands(axes, mine, "step", looks, ("min", "max"), f"band{number}")
         draw_lines(axes, mine, "step", "mean", looks, f"mean{number}", linewidth=1.3)
         axes.set_title(literal(str(name)))
-        axes.set_xlabel("environment steps")
+        axes.set(xlabel="environment steps", ylabel="")
         axes.xaxis.set_major_formatter(FuncFormatter(short_steps))
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_locator(MaxNLocator(4))
