@@ -141,7 +141,7 @@ def differences(env: str, pairs: pd.DataFrame) -> Figure:
     inks = [to_rgba(INK, 1 if one else _UNDECIDED) for one in decided]
     draw_spans(axes, rows, rows.index, inks, 2)
     axes.scatter(
-        rows["difference"], rows.index, marker="D", s=30, edgecolors=inks, linewidths=1.2, zorder=4,
+        rows["difference"], rows.index, marker="D", s=30, edgecolors=inks, linewidths=1.2, zorder=2.5,
         facecolors=[INK if one else PAPER for one in decided],
     )  # fmt: skip
     label_rows(
