@@ -83,7 +83,7 @@ def draw_curves(
             cut["at"], cut["value"], marker="x", s=28, color=looks[algorithm].colour, linewidths=1.4,
             zorder=5, gid=series(places[algorithm], "ends"),
         )  # fmt: skip
-    final = means.groupby("algorithm")["mean"].last().to_dict() | levels
+    final = {**levels, **means.drop_duplicates("algorithm", keep="last").set_index("algorithm")["mean"]}
     for order, (algorithm, level) in enumerate(sorted(levels.items())):
         look = looks[algorithm]  # equal levels are common among solvers: each line is narrower than the last
         width = max(1.0, 2.8 - 1.1 * order)

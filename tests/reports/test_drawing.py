@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from rlbench.reports.drawing import draw_lines, draw_points, draw_spans, legend_below, titled
-from rlbench.reports.figures import differences
+from rlbench.reports.figures import differences, learning_curves
 from rlbench.reports.style import INK, figure_style, looks
 from rlbench.reports.suite_figures import gap_curves
 
@@ -82,6 +82,15 @@ def test_the_mean_of_gaps_is_drawn_among_those_of_its_trials():
     drawn = {line.get_gid(): line for line in figure.axes[0].lines}
     assert drawn["series-2-mean"].get_ydata().tolist() == [6.0, 6.0]
     assert set(drawn["series-2-seeds"].get_ydata()[[0, 1, 3, 4, 6, 7]]) == {5.0, 6.0, 7.0}
+
+
+def test_who_has_no_value_at_the_end_comes_last_in_the_legend():
+    means = curves(("a2c", "dqn")).rename(columns={"value": "mean"}).assign(low=np.nan, high=np.nan)
+    means.loc[means["algorithm"].eq("a2c") & means["step"].eq(3), "mean"] = np.inf
+    seeds = means.rename(columns={"mean": "value"}).assign(seed=0)
+    trials = pd.DataFrame({"algorithm": ["a2c", "dqn"], "seed": 0, "status": "finished"})
+    figure = learning_curves("CartPole-v1", seeds, means, trials, {"ppo": 1.0}, LOOKS)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["dqn", "ppo", "a2c"]
 
 
 def test_pairs_of_long_names_that_differ_at_their_ends_are_told_apart():
