@@ -58,7 +58,7 @@ def draw_lines(
     )  # fmt: skip
     drawn = known[["algorithm", "piece"]].drop_duplicates().sort_values(["algorithm", "piece"])
     for line, (name, piece) in zip(axes.lines[before:], drawn.itertuples(index=False), strict=True):
-        every = max(1, len(line.get_xdata()) // _MARKERS)
+        every = max(1, np.size(line.get_xdata()) // _MARKERS)
         line.set_markevery((names.index(name) * every // len(names), every))
         line.set_gid(series(places.index(name), f"{part}{piece or ''}"))
 
