@@ -11,7 +11,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from rlbench.api import UsageError, did_you_mean
-from rlbench.reports.figures import draw_curves, legend_lines
+from rlbench.reports.drawing import legend_lines
+from rlbench.reports.figures import draw_curves
 from rlbench.reports.sections import horizontal_levels
 from rlbench.reports.style import figure_style, literal, looks_of
 

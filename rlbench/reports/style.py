@@ -38,9 +38,14 @@ class Look:
     marker: str
 
     @property
+    def pattern(self) -> tuple[float, ...]:
+        """The dashes as seaborn takes them; empty for a solid line."""
+        return tuple(float(part) for part in self.dashes.split())
+
+    @property
     def linestyle(self) -> Any:
         """The dashes as matplotlib takes them."""
-        return (0, tuple(float(part) for part in self.dashes.split())) if self.dashes else "solid"
+        return (0, self.pattern) if self.pattern else "solid"
 
     @property
     def ink(self) -> str:
@@ -50,7 +55,7 @@ class Look:
     @property
     def swatch(self) -> Markup:
         """A sample of the line for the page."""
-        dashes = " ".join(str(1.8 * float(part)) for part in self.dashes.split())
+        dashes = " ".join(str(1.8 * part) for part in self.pattern)
         return Markup(
             '<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">'
             '<path d="M1 6h26" style="stroke: {0}" stroke-width="1.8" stroke-dasharray="{1}"/>'
@@ -90,6 +95,14 @@ def literal(text: str, longest: int = _LONGEST_TEXT) -> str:
     if len(line) > longest:
         line = line[: longest - 1] + "…"
     return line.replace("$", r"\$")
+
+
+def short(text: str, longest: int) -> str:
+    """Give a name for an axis: cut in the middle, since long names often differ at their ends."""
+    line = " ".join(text.split())
+    if len(line) > longest:
+        line = f"{line[: longest // 2]}…{line[-((longest - 1) // 2) :]}"
+    return literal(line)
 
 
 def figure_style() -> Any:

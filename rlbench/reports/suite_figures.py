@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,18 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from rlbench.reports.figures import WIDTH, legend_below, short_steps
-from rlbench.reports.style import INK, PAPER, RULE, Look, literal
+from rlbench.reports.drawing import (
+    draw_bands,
+    draw_lines,
+    draw_points,
+    draw_seeds,
+    draw_spans,
+    label_rows,
+    legend_below,
+    short_steps,
+    titled,
+)
+from rlbench.reports.style import INK, RULE, Look, literal, short
 
 TITLES: Mapping[str, str] = {
     "iqm": "Interquartile mean",
@@ -25,7 +34,6 @@ TITLES: Mapping[str, str] = {
 """The statistics in the order in which they are shown, with their names."""
 
 _LONGEST_NAME = 22  # characters beside an axis
-_FEW_BANDS = 4  # that can lie over each other and still be told apart
 _DARKEST = 0.36  # of the ink, in a cell of the matrix: its number stays readable
 
 
@@ -36,25 +44,18 @@ def intervals(table: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """
     order = ranked(table)[::-1]
     height = 0.55 + 0.19 * max(len(order), 2)
-    figure = _titled("Scores over environments", 0.5 + 2 * height)
+    figure = titled("Scores over environments", 0.5 + 2 * height)
     panels = figure.subplots(2, 2, sharey=True)
+    names = [short(name, _LONGEST_NAME) for name in order]
     for axes, (statistic, title) in zip(panels.flatten(), TITLES.items(), strict=True):
         rows = table[table["statistic"] == statistic].set_index("algorithm").loc[order]
         _mark_scale(axes, rows, statistic)
-        for place, row in enumerate(rows.itertuples()):
-            look = looks[row.Index]
-            axes.plot([row.low, row.high], [place] * 2, color=look.colour, linewidth=2.6,
-                      solid_capstyle="butt", zorder=3)  # fmt: skip
-            axes.plot([row.value], [place], marker=look.marker, markersize=5, color=look.colour,
-                      markeredgecolor=PAPER, markeredgewidth=0.6, zorder=4)  # fmt: skip
+        draw_spans(axes, rows, range(len(rows)), [looks[name].colour for name in order], 2.6)
+        draw_points(axes, rows.reset_index().assign(place=range(len(rows))), "value", "place", looks, size=30)
+        label_rows(axes, names)
         axes.set_title(title)
-        axes.grid(False, axis="y")
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("")
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    names = [_short(name) for name in order]
-    panels[0][0].set_yticks(range(len(order)), names)
-    panels[0][0].set_ylim(-0.6, len(order) - 0.4)
     figure.supxlabel("normalised score: 0 random, 1 reference", fontsize=8, color=INK)
     figure.set_label("Normalised scores over environments: four statistics with their 95 % intervals")
     return figure
@@ -62,14 +63,11 @@ def intervals(table: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
 
 def profiles(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw each algorithm's share of trials above each normalised score, with its pointwise band."""
-    figure = _titled("Performance profiles", 3.1)
+    figure = titled("Performance profiles", 3.1)
     axes = figure.subplots()
     names = _descending(frame.groupby("algorithm")["share"].mean())
-    for place, name in enumerate(names):
-        mine = frame[frame["algorithm"] == name]
-        shift = place * 3  # markers of curves that coincide stay apart
-        _band(axes, mine["threshold"], mine["share"], mine, looks[name], len(names))
-        _curve(axes, mine["threshold"], mine["share"], looks[name], (shift % 12, 12))
+    draw_bands(axes, _closed(frame, "share"), "threshold", looks)
+    draw_lines(axes, frame, "threshold", "share", looks)
     for threshold in (0, 1):
         axes.axvline(threshold, color=INK, linewidth=0.8, alpha=0.5, zorder=1)
     axes.set_ylim(-0.02, 1.02)
@@ -77,22 +75,20 @@ def profiles(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     axes.set_xlabel("normalised score: 0 random, 1 reference")
     axes.set_ylabel("trials above it")
     axes.margins(x=0.01)
-    legend_below(figure, {name: name for name in names}, looks)
+    legend_below(figure, names, looks)
     figure.set_label("Performance profiles: the share of trials above each normalised score")
     return figure
 
 
 def curves(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw each algorithm's interquartile mean over environments as training goes on, with its band."""
-    figure = _titled("Sample efficiency", 3.1)
+    figure = titled("Sample efficiency", 3.1)
     axes = figure.subplots()
     steps = bool(frame["steps"].notna().all())
     names = _descending(frame.groupby("algorithm")["value"].last())
-    for name in names:
-        mine = frame[frame["algorithm"] == name]
-        at = mine["steps" if steps else "share"]
-        _band(axes, at, mine["value"], mine, looks[name], len(names))
-        _curve(axes, at, mine["value"], looks[name], max(1, len(mine) // 7))
+    x = "steps" if steps else "share"
+    draw_bands(axes, _closed(frame, "value"), x, looks)
+    draw_lines(axes, frame, x, "value", looks)
     axes.set_xlim(left=0)
     if steps:
         axes.xaxis.set_major_formatter(FuncFormatter(short_steps))
@@ -102,7 +98,7 @@ def curves(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
         axes.set_xlabel("share of the budget")
     axes.set_ylabel("interquartile mean, normalised")
     axes.margins(x=0.01)
-    legend_below(figure, {name: name for name in names}, looks)
+    legend_below(figure, names, looks)
     figure.set_label("Sample efficiency: the interquartile mean over environments as training goes on")
     return figure
 
@@ -110,10 +106,10 @@ def curves(frame: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
 def improvements(frame: pd.DataFrame, order: Sequence[str]) -> Figure:
     """Draw the probability that a trial of the row's algorithm beats one of the column's, in percent."""
     cells = frame.pivot(index="first", columns="second", values="probability").loc[order, order]
-    names = [_short(name) for name in order]
+    names = [short(name, _LONGEST_NAME) for name in order]
     size = 0.36 + 0.3 * len(order)
     longest = max(map(len, names))
-    figure = _titled("Probability of improvement, %", 0.7 + size + 0.055 * longest)
+    figure = titled("Probability of improvement, %", 0.7 + size + 0.055 * longest)
     axes = figure.subplots()
     shades = LinearSegmentedColormap.from_list("ink", [(*to_rgb(INK), 0.0), (*to_rgb(INK), _DARKEST)])
     percent = 100 * cells.to_numpy(float)
@@ -135,17 +131,13 @@ def improvements(frame: pd.DataFrame, order: Sequence[str]) -> Figure:
 
 def gap_curves(env: str, curves: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
     """Draw how far each trial's policy was from the optimum at each evaluation, and the mean over trials."""
-    figure = _titled(literal(env), 2.9)
+    figure = titled(literal(env), 2.9)
     axes = figure.subplots()
     names = _descending(-curves.groupby("algorithm")["gap"].mean())
-    for name in names:
-        look, mine = looks[name], curves[curves["algorithm"] == name]
-        sns.lineplot(
-            data=mine, x="step", y="gap", units="seed", estimator=None, color=look.colour, linewidth=0.7,
-            alpha=0.45, legend=False, ax=axes, zorder=2,
-        )  # fmt: skip
-        mean = mine.groupby("step")["gap"].mean()
-        _curve(axes, mean.index, mean, look, max(1, len(mean) // 7))
+    draw_seeds(axes, curves, "step", "gap", looks)
+    draw_lines(
+        axes, curves.groupby(["algorithm", "step"], as_index=False)["gap"].mean(), "step", "gap", looks
+    )
     axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
     axes.set_xlim(left=0)
     axes.margins(x=0.01)
@@ -153,7 +145,7 @@ def gap_curves(env: str, curves: pd.DataFrame, looks: Mapping[str, Look]) -> Fig
     axes.yaxis.set_major_formatter(FuncFormatter(short_steps))
     axes.set_xlabel("environment steps")
     axes.set_ylabel("gap to the optimum")
-    legend_below(figure, {name: name for name in names}, looks)
+    legend_below(figure, names, looks)
     figure.set_label(f"Exact gap to the optimum on {env} over environment steps: every trial, and the mean")
     return figure
 
@@ -170,20 +162,6 @@ def _descending(values: pd.Series) -> list[str]:
     return sorted(filled.index, key=lambda name: (-filled[name], name))
 
 
-def _short(name: str) -> str:
-    """Give a name for an axis: cut in the middle, since long names often differ at their ends."""
-    line = " ".join(name.split())
-    if len(line) > _LONGEST_NAME:
-        line = f"{line[: _LONGEST_NAME // 2]}…{line[-(_LONGEST_NAME - 1) // 2 :]}"
-    return literal(line)
-
-
-def _titled(title: str, height: float) -> Figure:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.suptitle(title, x=0.01, horizontalalignment="left")
-    return figure
-
-
 def _mark_scale(axes: Axes, rows: pd.DataFrame, statistic: str) -> None:
     """Draw lines where the scale has a meaning, as far as they lie near what is shown."""
     shown = rows[["value", "low", "high"]].to_numpy(float)
@@ -194,15 +172,6 @@ def _mark_scale(axes: Axes, rows: pd.DataFrame, statistic: str) -> None:
             axes.axvline(at, color=INK, linewidth=0.8, alpha=0.5, zorder=1)
 
 
-def _curve(axes: Axes, at: Any, values: pd.Series, look: Look, markers: int | tuple[int, int]) -> None:
-    axes.plot(
-        at, values, color=look.colour, linestyle=look.linestyle, linewidth=2, marker=look.marker,
-        markersize=4.5, markeredgecolor=PAPER, markeredgewidth=0.6, markevery=markers, zorder=4,
-    )  # fmt: skip
-
-
-def _band(axes: Axes, at: Any, values: pd.Series, ends: pd.DataFrame, look: Look, among: int) -> None:
-    """Draw a curve's band, paler where there are many; it closes where there is no interval."""
-    alpha = 0.18 * min(1, _FEW_BANDS / among)
-    low, high = ends["low"].fillna(values), ends["high"].fillna(values)
-    axes.fill_between(at, low, high, color=look.colour, alpha=alpha, linewidth=0, zorder=1)
+def _closed(frame: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Give a frame whose interval closes where there is none."""
+    return frame.assign(**{end: frame[end].fillna(frame[value]) for end in ("low", "high")})
