@@ -36,6 +36,7 @@ def test_the_start_loads_no_numerics(statement):
         "main(['plugins'])",
         "main(['status'])",
         "main(['run', '--help'])",
+        "main(['run', '--algos', 'dqn,a2c,reinforce', '--device', 'cpu', '--dry-run'])",
         "main(['report', '--help'])",
         "main(['compare', '--help'])",
         "main(['verify', '--help'])",
@@ -46,6 +47,12 @@ def test_the_start_loads_no_numerics(statement):
 def test_looking_around_loads_no_torch_and_no_plotting(statement):
     loaded = imported_by(f"from rlbench.cli import main; {statement}")
     assert not loaded & {"torch", "seaborn", "matplotlib"}
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_torch_is_asked_for_a_device_only_where_a_driver_is(driver):
+    asked = f"plan._has_driver = lambda: {driver}; plan.resolve_device('auto')"
+    assert ("torch" in imported_by(f"from rlbench.running import plan; {asked}")) is driver
 
 
 def test_this_test_can_fail():

@@ -27,13 +27,13 @@ Differences from the paper:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from rlbench import api
+from rlbench.algorithms.configs import A2CConfig
 from rlbench.kit import encoding, networks, optimisation, schedules, states
 from rlbench.kit.actors import Actor
 from rlbench.kit.diagnostics import Window
@@ -41,48 +41,6 @@ from rlbench.kit.distributions import action_distribution
 from rlbench.kit.parameters import Parameters
 from rlbench.kit.returns import generalised_advantages
 from rlbench.kit.rollouts import Rollout
-
-
-@dataclass(frozen=True)
-class A2CConfig:
-    """Settings of :class:`A2C`; the names are those of Stable-Baselines3."""
-
-    learning_rate: api.Positive = 7e-4
-    """The optimiser's step size at the start."""
-    learning_rate_schedule: Literal["constant", "linear"] = "linear"
-    """How the learning rate changes: not at all, or linearly to 0 at the end of the run."""
-    n_steps: api.PositiveInt = 5
-    """Vector steps in an update."""
-    gamma: api.Fraction = 0.99
-    """Discount factor."""
-    gae_lambda: api.Fraction = 1.0
-    """Weight of later errors in the advantage; 1 gives n-step returns."""
-    ent_coef: api.NonNegative = 0.0
-    """Weight of the entropy bonus."""
-    vf_coef: api.NonNegative = 0.5
-    """Weight of the value loss."""
-    max_grad_norm: api.Positive = 0.5
-    """Each seed's gradient is scaled to at most this global norm."""
-    normalize_advantage: bool = False
-    """Give a seed's advantages mean 0 and standard deviation 1 before each update."""
-    optimizer: Literal["rmsprop", "adam"] = "rmsprop"
-    """Which optimiser."""
-    optimizer_eps: api.Positive = 1e-5
-    """The optimiser's epsilon."""
-    share_network: bool = False
-    """Let policy and value share all layers but the last."""
-    hidden_sizes: tuple[api.PositiveInt, ...] = (64, 64)
-    """Units of each hidden layer; behind the convolutions for images."""
-    activation: Literal["relu", "tanh"] = "tanh"
-    """Activation of the hidden layers."""
-    log_std_init: float = 0.0
-    """Log standard deviation of Gaussian policies at the start."""
-    n_envs: api.PositiveInt = 8
-    """Sub-environments stepped together."""
-
-    def __post_init__(self) -> None:
-        if self.normalize_advantage and self.n_steps * self.n_envs < 2:
-            raise ValueError("normalize_advantage needs two or more rows; raise n_steps or n_envs")
 
 
 class Batch(NamedTuple):

@@ -26,69 +26,19 @@ Differences from the paper:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
 from rlbench import api
+from rlbench.algorithms.configs import DQNConfig
 from rlbench.kit import encoding, networks, optimisation, schedules, states
 from rlbench.kit.diagnostics import Window
 from rlbench.kit.parameters import Parameters
 from rlbench.kit.replay import Batch, Replay
 from rlbench.kit.streams import Blocks, uniform
-
-
-@dataclass(frozen=True)
-class DQNConfig:
-    """Settings of :class:`DQN`; the names are those of Stable-Baselines3."""
-
-    learning_rate: api.Positive = 1e-3
-    """Adam's step size at the start."""
-    learning_rate_schedule: Literal["constant", "linear"] = "linear"
-    """How the learning rate changes: not at all, or linearly to 0 at the end of the run."""
-    buffer_size: api.PositiveInt = 50_000
-    """Transitions each seed's replay holds."""
-    learning_starts: api.NonNegativeInt = 1_000
-    """Environment steps before learning begins; actions are uniform until then."""
-    batch_size: api.PositiveInt = 128
-    """Transitions in an update."""
-    tau: api.Fraction = 1.0
-    """How far the target network moves towards the online one when it is updated; 1 copies it."""
-    gamma: api.Fraction = 0.99
-    """Discount factor."""
-    train_freq: api.PositiveInt = 4
-    """Vector steps from one training to the next."""
-    gradient_steps: api.PositiveInt = 1
-    """Updates in one training."""
-    target_update_interval: api.PositiveInt = 500
-    """Environment steps (of all sub-environments together) from one target update to the next."""
-    exploration_fraction: api.Fraction = 0.1
-    """Share of the run over which epsilon falls."""
-    exploration_initial_eps: api.Fraction = 1.0
-    """Epsilon at the start."""
-    exploration_final_eps: api.Fraction = 0.05
-    """Epsilon after the fall."""
-    max_grad_norm: api.Positive = 10.0
-    """Each seed's gradient is scaled to at most this global norm."""
-    loss: Literal["huber", "mse"] = "huber"
-    """Huber (threshold 1) or the squared error, averaged over the batch."""
-    double_q: bool = False
-    """Choose the target's action by the online network."""
-    hidden_sizes: tuple[api.PositiveInt, ...] = (128, 128)
-    """Units of each hidden layer; behind the convolutions for images."""
-    activation: Literal["relu", "tanh"] = "relu"
-    """Activation of the hidden layers."""
-    adam_eps: api.Positive = 1e-8
-    """Adam's epsilon."""
-    n_envs: api.PositiveInt = 1
-    """Sub-environments stepped together."""
-
-    def __post_init__(self) -> None:
-        if self.tau == 0.0:
-            raise ValueError("tau is 0, so the target network would never move; give a number above 0")
 
 
 class DQN:

@@ -16,7 +16,7 @@ def rlbench_algorithms() -> Iterable[AlgorithmSpec]:
     """Yield every built-in algorithm; presets are the tables of ``presets/NAME.toml``, by environment id."""
     yield AlgorithmSpec(
         "dqn",
-        "rlbench.algorithms.dqn:DQNConfig",
+        "rlbench.algorithms.configs:DQNConfig",
         batched_agent="rlbench.algorithms.dqn:DQN",
         supports=needs_discrete_actions,
         presets=presets("dqn"),
@@ -24,14 +24,14 @@ def rlbench_algorithms() -> Iterable[AlgorithmSpec]:
     )
     yield AlgorithmSpec(
         "a2c",
-        "rlbench.algorithms.a2c:A2CConfig",
+        "rlbench.algorithms.configs:A2CConfig",
         batched_agent="rlbench.algorithms.a2c:A2C",
         presets=presets("a2c"),
         description="advantage actor-critic on short rollouts",
     )
     yield AlgorithmSpec(
         "reinforce",
-        "rlbench.algorithms.reinforce:ReinforceConfig",
+        "rlbench.algorithms.configs:ReinforceConfig",
         batched_agent="rlbench.algorithms.reinforce:Reinforce",
         presets=presets("reinforce"),
         description="Monte-Carlo policy gradient on complete episodes",

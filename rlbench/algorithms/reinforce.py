@@ -27,13 +27,13 @@ Differences from the sources:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from rlbench import api
+from rlbench.algorithms.configs import ReinforceConfig
 from rlbench.kit import encoding, networks, optimisation, schedules, states
 from rlbench.kit.actors import Actor
 from rlbench.kit.diagnostics import Window
@@ -42,40 +42,6 @@ from rlbench.kit.episodes import Episodes, Rows
 from rlbench.kit.parameters import Parameters
 
 BLOCK = 256  # rows that go through the networks together
-
-
-@dataclass(frozen=True)
-class ReinforceConfig:
-    """Settings of :class:`Reinforce`; names are those of Stable-Baselines3 where it has one."""
-
-    learning_rate: api.Positive = 1e-3
-    """Adam's step size at the start."""
-    learning_rate_schedule: Literal["constant", "linear"] = "linear"
-    """How the learning rate changes: not at all, or linearly to 0 at the end of the run."""
-    gamma: api.Fraction = 0.99
-    """Discount factor."""
-    episodes_per_update: api.PositiveInt = 1
-    """Complete episodes in an update."""
-    baseline: Literal["none", "mean", "value"] = "value"
-    """What is subtracted from the returns: nothing, their mean over the update, or a learned state value."""
-    normalize_advantage: bool = False
-    """Give what remains after the baseline mean 0 and standard deviation 1 in each update."""
-    ent_coef: api.NonNegative = 0.0
-    """Weight of the entropy bonus."""
-    vf_coef: api.Positive = 0.5
-    """Weight of the value loss, with the learned baseline."""
-    max_grad_norm: api.Positive = 0.5
-    """Each seed's gradient is scaled to at most this global norm."""
-    hidden_sizes: tuple[api.PositiveInt, ...] = (64, 64)
-    """Units of each hidden layer; behind the convolutions for images."""
-    activation: Literal["relu", "tanh"] = "tanh"
-    """Activation of the hidden layers."""
-    log_std_init: float = 0.0
-    """Log standard deviation of Gaussian policies at the start."""
-    adam_eps: api.Positive = 1e-8
-    """Adam's epsilon."""
-    n_envs: api.PositiveInt = 1
-    """Sub-environments stepped together."""
 
 
 class Reinforce:

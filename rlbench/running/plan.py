@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import os
 import re
+import sys
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -154,11 +156,22 @@ def default_folder(options: Options) -> str:
 
 def resolve_device(device: str) -> str:
     """Resolve ``auto``; torch is imported only where the answer depends on it."""
-    if device == "cpu":
-        return device
+    if device == "cpu" or (device == "auto" and not _has_driver()):
+        return "cpu"
     from rlbench.kit.devices import resolve_device as resolve
 
     return resolve(device)
+
+
+def _has_driver() -> bool:
+    """Whether torch could find a graphics card: without a driver's library or device there is none."""
+    if sys.platform != "linux" or os.path.exists("/dev/kfd"):  # AMD's cards are "cuda" to torch as well
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def backend_of(
