@@ -111,7 +111,7 @@ def _prepare_report() -> None:
     """Import what the end needs, a second's work, beside the last cohorts instead of after them."""
 
     def load() -> None:
-        for module in ("pyarrow.parquet", "rlbench.reports.sections"):
+        for module in ("pyarrow.parquet", "rlbench.reports.page", "rlbench.reports.sections"):
             importlib.import_module(module)
 
     threading.Thread(target=load, daemon=True).start()

@@ -26,12 +26,11 @@ def generalised_advantages(
     """
     error = reward + gamma * next_value * ~terminated - value  # [S, T, N]
     carry = (~(terminated | truncated)).to(error.dtype) * (gamma * gae_lambda)  # [S, T, N]
-    advantage = torch.empty_like(error)
-    running = torch.zeros_like(error[:, 0])  # [S, N]
-    for t in range(error.shape[1] - 1, -1, -1):
-        running = error[:, t] + carry[:, t] * running
-        advantage[:, t] = running
-    return advantage
+    running, backwards = torch.zeros_like(error[:, 0]), []  # [S, N] each
+    for here, kept in zip(error.unbind(1)[::-1], carry.unbind(1)[::-1], strict=True):
+        running = here + kept * running
+        backwards.append(running)
+    return torch.stack(backwards[::-1], 1)
 
 
 def episode_returns(reward: np.ndarray, after: float, gamma: float) -> np.ndarray:

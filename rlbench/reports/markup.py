@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from pathlib import Path
@@ -37,7 +38,9 @@ _LATEX = str.maketrans(
 _FIGURES = re.compile(r"[<−]? ?\d|–$")
 
 
+@functools.cache
 def _templates() -> jinja2.Environment:
+    """Make the templates' environment once: it keeps what it has compiled."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

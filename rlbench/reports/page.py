@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.backends.backend_pdf
+import matplotlib.backends.backend_svg
 import seaborn as sns
 from markupsafe import Markup
 from matplotlib.figure import Figure

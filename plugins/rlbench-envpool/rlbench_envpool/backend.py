@@ -112,12 +112,14 @@ class EnvPoolVector:
         if len(rows):
             chosen = np.ascontiguousarray(actions[rows], dtype=self._action_dtype)
             observations, rewards, ended, cut, info = self._pool.step(chosen, rows)
-            rows = info["env_id"]
-            self._lengths[rows] += 1
-            cut |= (self._lengths[rows] >= self._limit) & ~ended  # not every task heeds its limit
-            self._observations[rows] = observations
-            reward[rows], terminated[rows], truncated[rows] = rewards, ended, cut
-            self._running[rows] = ~(ended | cut)
+            order = info["env_id"]
+            # A slice takes a tenth of the time that an array of all rows does.
+            at = slice(None) if len(order) == count and (order == self._everybody).all() else order
+            self._lengths[at] += 1
+            cut |= (self._lengths[at] >= self._limit) & ~ended  # not every task heeds its limit
+            self._observations[at] = observations
+            reward[at], terminated[at], truncated[at] = rewards, ended, cut
+            self._running[at] = ~(ended | cut)
         return self._observations.copy(), reward, terminated, truncated
 
     def close(self) -> None:
