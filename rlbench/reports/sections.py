@@ -28,7 +28,7 @@ _STEPS, _CLOCK = "steps", "wall-clock"  # the views of a learning curve
 
 def answer(results: Any) -> Section:
     """Say what the data decide, environment by environment, and what is missing from the count."""
-    pairs, trials = results.comparisons(), results.trials
+    pairs, trials, claims = results.comparisons(), results.trials, results.claims()
     unfinished = trials.loc[trials["status"] != "finished", "status"].value_counts(sort=False).sort_index()
     parts = [f"{amount} {status}" for status, amount in unfinished.items()]
     return Section(
@@ -41,9 +41,10 @@ def answer(results: Any) -> Section:
             mixed=bool(_mixed(results)),
             fixed=not chosen(pairs).all(),
             chosen=bool(chosen(pairs).any()),
-            equivalent=bool((pairs["verdict"] == "equivalent").any()),
+            equivalent=bool((claims["verdict"] == "equivalent").any()),
+            suite=bool(((claims["environments"] > 1) & claims["p_corrected"].notna()).any()),
         ),
-        tables={} if pairs.empty else {"claims": results.claims()},
+        tables={} if claims.empty else {"claims": claims},
     )
 
 
