@@ -16,12 +16,13 @@ MARGIN = 0.05
 class Claim:
     """What the data say of ``first`` and ``second``, the better mean first, on an environment or a suite.
 
-    ``environments`` says on how many: 1 is ``env``, and with more ``env`` reads like ``over 3 environments``
-    and all numbers are of normalised scores: 0 a random policy, 1 the reference. ``effect`` is the difference of the mean scores with Welch's 95 % interval ``low, high``, which is not
+    ``effect`` is the difference of the mean scores with Welch's 95 % interval ``low, high``, which is not
     corrected; ``weak`` says why it may be too narrow. ``p_corrected`` is that of the test behind the verdict,
     corrected over ``tests`` comparisons. ``verdict`` is ``better`` (the first is), ``equivalent`` (within
     ``margin``, that ``share`` of the range from random to reference), ``undecided`` or ``cannot be decided``;
     ``reason`` says what else decides or keeps it open, ``seeds_needed`` what it would take on each side.
+    ``environments`` says on how many it is: with more than one, ``env`` reads like ``over 3 environments``
+    and all numbers are of normalised scores: 0 a random policy, 1 the reference.
     """
 
     env: str

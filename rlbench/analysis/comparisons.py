@@ -220,10 +220,10 @@ class Examined:
     """What is known of a pair before any correction, the better mean first in every ``(first, second)``.
 
     ``p``, ``p_at_worst`` for the missing scores and ``p_smallest`` that the test can attain are NaN where
-    there was none; ``bar`` then says why and is empty where it is for want of scores. ``p_equivalent`` is of
-    the two one-sided tests, NaN where equivalence is not to be claimed, and ``allowed`` whether the design
-    leaves room for it. ``missing`` names the trials without a score; ``needed`` gives the seeds it would take
-    at a level.
+    there was none; ``bar`` is the verdict and the reason then, empty where it is for want of scores.
+    ``p_equivalent`` is of the two one-sided tests, NaN where equivalence is not to be claimed, and
+    ``allowed`` whether the design leaves room for it. ``missing`` names the trials without a score;
+    ``needed`` gives the seeds it would take at a level.
     """
 
     env: str
@@ -242,7 +242,6 @@ class Examined:
     missing: str
     needed: Callable[[float], float]
     bar: tuple[str, str] = ("", "")
-    """The verdict and the reason where something else than the number of scores stands in the way."""
 
 
 def verdicts(pairs: Sequence[Examined]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ FEWEST = 10
 _ROUNDING = 1e-12  # a spread below this part of the scores' size is that of equal ones in floating point
 _STRONGEST_SKEW = 0.55
 _SKEW_OF_MANY = 0.13  # times the root of n, where that is more
+_STRONGEST_EFFECT_SKEW = 0.06
 _WIDEST_GAP = 0.5  # of the range, between neighbours in order
 _FEW = f"fewer than {FEWEST} seeds"
 _EQUAL = "equal scores, so no spread to go by"
@@ -142,10 +143,10 @@ def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
 def effect_doubts(firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """Say which reasons to mark its interval a stratified effect of samples ``[..., n]`` gives.
 
-    What counts is not how single samples look, of which some always look odd, but what that does to their
-    sum: its skew, of the third moments of means that add up as their variances do, exceeding 0.13; or one
-    sample of two groups that has more than half of the variance. Fewer than ten scores in any sample, and no
-    spread at all on either side, are reasons as they are for one sample.
+    Of many samples some always look odd, and what counts is what that does to their sum: its skew, by the
+    third moments of the means, which add up as their variances do, above 0.06; or one sample of two groups
+    that has more than half of the variance. Fewer than ten scores in any sample and a side without any spread
+    are reasons, too. ``docs/coverage.md`` has the simulation that chose the numbers.
     """
     samples = [*firsts, *seconds]
     shape = samples[0].shape[:-1]
@@ -161,7 +162,7 @@ def effect_doubts(firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -
     third = np.stack([skew(one) for one in samples], axis=-1) * signs * parts**1.5 / np.sqrt(sizes)
     grouped = np.stack([doubts(one)[_GROUPS] for one in samples], axis=-1)
     groups = (grouped & (parts > variance[..., None] / 2)).any(axis=-1)
-    skewed = np.abs(third.sum(axis=-1)) > _SKEW_OF_MANY * variance**1.5
+    skewed = np.abs(third.sum(axis=-1)) > _STRONGEST_EFFECT_SKEW * variance**1.5
     return {_FEW: few, _EQUAL: equal, _GROUPS: groups, _SKEWED: skewed & ~groups & ~equal & ~few}
 
 

@@ -34,7 +34,8 @@ def compare_suite(
 
     A pair of which one side lacks an environment, or that had unequal budgets anywhere, ``cannot be
     decided``, for that reason. One with an ``(algorithm, env)`` in ``untested``, whose scores chose how many
-    there are, is ``undecided``, and so are all for the reason ``unknown``. None of these is in the family.
+    there are, is ``undecided``, and so are all others for the reason ``unknown``. None of these is in the
+    family.
     Empty with fewer than two environments.
     """
     pairs = list(_pairs(trials, set(untested), unknown))
@@ -110,12 +111,12 @@ def _pairs(trials: pd.DataFrame, untested: set[tuple[str, str]], unknown: str) -
         unequal = [env for env in envs if budgets.get((names[0], env)) != budgets.get((names[1], env))]
         chosen = [env for env in envs if any((name, env) in untested for name in names)]
         bar = ("", "")
-        if unknown:
-            bar = ("undecided", unknown)
-        elif lacks:
+        if lacks:
             bar = ("cannot be decided", " and ".join(lacks))
         elif unequal:
             bar = ("cannot be decided", f"budgets differ on {', '.join(unequal)}")
+        elif unknown:
+            bar = ("undecided", unknown)
         elif chosen:
             bar = ("undecided", f"sequential comparisons chose the seeds on {', '.join(chosen)}")
         scored = [*one.scores.values()], [*other.scores.values()]
@@ -146,6 +147,7 @@ def _examined(pair: _Pair, margin: float, p: float, p_at_worst: float) -> Examin
         allowed=min(map(min, pair.counts)) >= FEWEST,  # by design, not by the data
         missing=missing(pair.names, n, of),
         needed=lambda level: _needed(pair, level),
+        bar=pair.bar,
     )
 
 

@@ -85,6 +85,9 @@ def claimed(claim: Claim, decimals: int | None = None) -> Sentence:
     if decimals is None:
         decimals = decimals_for([claim.mean_first, claim.mean_second])
     where, first, second = _where(claim), Name(claim.first), Name(claim.second)
+    if claim.barred:
+        text = "{} nothing can be decided between {} and {}: {}."
+        return sentence(text, _opening(where), first, second, claim.reason)
     means = _mean(claim, first, decimals), _mean(claim, second, decimals)
     if claim.verdict in ("better", "equivalent"):
         is_what = sentence("{} is better than {} {}", first, second, where)
@@ -95,19 +98,14 @@ def claimed(claim: Claim, decimals: int | None = None) -> Sentence:
         text = "{}: mean {} {} against {}, a difference of {} ({})."
         return sentence(text, is_what, _measure(claim), *means, effect, _evidence(claim, decimals))
     both = sentence("{} ({}) and {} ({})", first, means[0], second, means[1])
-    where = (where[0].capitalize(), *where[1:])
-    if claim.barred:
-        return sentence(
-            "{} nothing can be decided between {} and {}: {}.", where, first, second, claim.reason
-        )
     if claim.verdict == "cannot be decided":
         text = (
             "{} nothing can be decided with so few trials between {}: "
             "even the clearest difference would not pass the test."
         )
-        return sentence(text, where, both)
+        return sentence(text, _opening(where), both)
     why = _because([claim.reason]) or _needed(claim)
-    return sentence("{} the data do not decide between {}{}.", where, both, why)
+    return sentence("{} the data do not decide between {}{}.", _opening(where), both, why)
 
 
 def solvers(trials: pd.DataFrame) -> set[str]:
@@ -212,6 +210,10 @@ def _mean(claim: Claim, name: str, decimals: int) -> str:
 def _where(claim: Claim) -> Sentence:
     """Give the words for where it holds: an environment's name is a stored one, a suite's is ours."""
     return sentence("on {}", Name(claim.env)) if claim.environments == 1 else (claim.env,)
+
+
+def _opening(where: Sentence) -> Sentence:
+    return (where[0].capitalize(), *where[1:])
 
 
 def _measure(claim: Claim) -> str:

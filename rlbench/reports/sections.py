@@ -116,7 +116,12 @@ def comparisons(results: Any) -> Section | None:
     unequal = unequal_budgets(trials[trials["kind"] != "solver"])
     if pairs.empty and not unequal:
         return None
+    suite = results.suite_comparisons()
+    suite = suite[suite["mean_second"].notna()]
     groups, drawn = [], {}
+    if len(suite):
+        over_all = f"{suite['env'].iloc[0].capitalize()}: normalised scores"
+        groups.append((over_all, decimals_for(suite["mean_first"]), list(suite.itertuples())))
     for env, rows in pairs.groupby("env", sort=True):
         groups.append((env, decimals_for(rows["difference"]), list(rows.itertuples())))
         shown = rows[rows["low"].notna()].head(_MOST_PAIRS)
@@ -128,10 +133,12 @@ def comparisons(results: Any) -> Section | None:
         looks=looks_of(results),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
+        suite=int(suite["tests"].max()) if len(suite) else 0,
         chosen=bool(chosen(pairs).any()),
         equivalences=0 if pairs.empty else int(pairs["equivalences"].iloc[0]),
     )
-    return Section(html, figures=drawn, tables={} if pairs.empty else {"comparisons": pairs})
+    tables = {"comparisons": pairs, "over-environments": suite}
+    return Section(html, figures=drawn, tables={name: one for name, one in tables.items() if len(one)})
 
 
 def convergence(results: Any) -> Section | None:
