@@ -62,10 +62,9 @@ def answer(env: str, scores: pd.DataFrame, claims: Sequence[Claim], solved: Mapp
         if len(group) == 1:
             sentences.append(_alone(env, group.iloc[0], decimals))
         else:
-            names = set(group["algorithm"])
-            sentences += _compared(
-                [claim for claim in claims if {claim.first, claim.second} <= names], decimals
-            )
+            here = set(group["algorithm"])
+            mine = [claim for claim in claims if {claim.first, claim.second} <= here]
+            sentences += _compared(mine, decimals)
     if not scored.empty:
         sentences += [
             sentence("Of {} no trial finished (0 of {}).", Name(row.algorithm), str(row.of))
