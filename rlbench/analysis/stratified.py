@@ -10,7 +10,7 @@ import numpy as np
 from rlbench.analysis.comparisons import EXACT_SPLITS, RESAMPLES, subset_sums, welch_parts
 from rlbench.analysis.intervals import spread
 
-_AT_ONCE = 10_000  # random splits that are held at a time
+_AT_ONCE = 2_000  # random splits that are held at a time
 
 Strata = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]
 """The scores of two algorithms, ``[n]`` and ``[m]``, on one environment after the other."""
@@ -21,9 +21,10 @@ def stratified_p(problems: Sequence[Strata], seed: int = 0) -> np.ndarray:
 
     Labels are exchanged within each environment, independently of the others, and the statistic is the
     effect over all of them, studentised as in ``stratified_effect``: ``comparisons.permutation_p`` on more
-    than one environment (Good 2005, section 6; Chung and Romano 2013). Each sample has two scores or more.
-    Every combination of splits is counted where there are at most 10^6, else 99 999 random ones and the one
-    at hand, seeded; they depend on nothing but the numbers of scores.
+    than one environment (Lehmann and Romano 2005, section 15.2, on tests that are exact because exchanges
+    change nothing; Chung and Romano 2013). Each sample has two scores or more. Every combination of splits is
+    counted where there are at most 10^6, else 99 999 random ones and the one at hand, seeded; they depend on
+    nothing but the numbers of scores.
     """
     pooled = [_pooled(problem) for problem in problems]
     p = np.ones(len(problems))
@@ -80,22 +81,31 @@ def _exact(values: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> fl
 
 
 def _random(problems: Sequence[tuple[list[np.ndarray], list[tuple[int, int]]]], seed: int) -> np.ndarray:
-    """Give the p-values by the random splits that problems of one shape share."""
-    p = np.empty(len(problems))
-    shapes = [tuple(sizes) for _, sizes in problems]
-    for sizes in dict.fromkeys(shapes):
-        places = [index for index, one in enumerate(shapes) if one == sizes]
-        values = [np.stack([problems[index][0][k] for index in places], axis=1) for k in range(len(sizes))]
-        own = [np.repeat([[1.0, 0.0]], pair, axis=1) for pair in sizes]  # [1, n + m]
-        least = of_splits(own, values, sizes) - 1e-10
-        rngs = [np.random.default_rng([seed, k]) for k in range(len(sizes))]
-        extreme = np.zeros(len(places), dtype=int)
-        for start in range(0, RESAMPLES, _AT_ONCE):
-            count = min(_AT_ONCE, RESAMPLES - start)
-            masks = [draw_splits(rng, count, *pair) for rng, pair in zip(rngs, sizes, strict=True)]
-            extreme += np.count_nonzero(of_splits(masks, values, sizes) >= least, axis=0)
-        p[places] = (extreme + 1) / (RESAMPLES + 1)
-    return p
+    """Give the p-values by random splits, which problems share where they have as many scores."""
+    extreme = np.zeros(len(problems), dtype=int)
+    groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    for index, (_, sizes) in enumerate(problems):
+        groups.setdefault(tuple(sizes), []).append(index)
+    values = {
+        sizes: [np.stack([problems[one][0][k] for one in mine], axis=1) for k in range(len(sizes))]
+        for sizes, mine in groups.items()
+    }
+    least = {sizes: of_splits(_as_they_are(sizes), values[sizes], sizes) - 1e-10 for sizes in groups}
+    rngs = {
+        (k, pair): np.random.default_rng([seed, k, *pair]) for sizes in groups for k, pair in enumerate(sizes)
+    }
+    for start in range(0, RESAMPLES, _AT_ONCE):
+        count = min(_AT_ONCE, RESAMPLES - start)
+        masks = {key: draw_splits(rng, count, *key[1]) for key, rng in rngs.items()}
+        for sizes, mine in groups.items():
+            found = of_splits([masks[key] for key in enumerate(sizes)], values[sizes], sizes)
+            extreme[mine] += np.count_nonzero(found >= least[sizes], axis=0)
+    return (extreme + 1) / (RESAMPLES + 1)
+
+
+def _as_they_are(sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+    """Give the split at hand as a mask ``[1, n + m]`` for each environment."""
+    return [np.repeat([[1.0, 0.0]], pair, axis=1) for pair in sizes]
 
 
 def draw_splits(rng: np.random.Generator, count: int, n: int, m: int) -> np.ndarray:

@@ -35,8 +35,7 @@ def compare_suite(
     A pair of which one side lacks an environment, or that had unequal budgets anywhere, ``cannot be
     decided``, for that reason. One with an ``(algorithm, env)`` in ``untested``, whose scores chose how many
     there are, is ``undecided``, and so are all others for the reason ``unknown``. None of these is in the
-    family.
-    Empty with fewer than two environments.
+    family. Empty with fewer than two environments.
     """
     pairs = list(_pairs(trials, set(untested), unknown))
     tested = [index for index, pair in enumerate(pairs) if pair.testable]
