@@ -84,8 +84,8 @@ def _random(problems: Sequence[tuple[list[np.ndarray], list[tuple[int, int]]]], 
     """Give the p-values by random splits, which problems share where they have as many scores."""
     extreme = np.zeros(len(problems), dtype=int)
     groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
-    for index, (_, sizes) in enumerate(problems):
-        groups.setdefault(tuple(sizes), []).append(index)
+    for index, (_, counts) in enumerate(problems):
+        groups.setdefault(tuple(counts), []).append(index)
     values = {
         sizes: [np.stack([problems[one][0][k] for one in mine], axis=1) for k in range(len(sizes))]
         for sizes, mine in groups.items()
