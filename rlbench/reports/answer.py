@@ -137,11 +137,12 @@ def _compared(claims: Sequence[Claim], decimals: int | None) -> list[Sentence]:
     """Say what is decided between the best and its rivals, and besides; the best comes first in claims."""
     best = claims[0].first if claims else ""
     mine = [claim for claim in claims if claim.first == best]
+    besides = _besides([claim for claim in claims if claim.first != best])
     if len(mine) < 2:
-        return [claimed(claim, decimals) for claim in mine]
+        return [*(claimed(claim, decimals) for claim in mine), *besides]
     if decimals is None:
         decimals = decimals_for([mine[0].mean_first, *(claim.mean_second for claim in mine)])
-    return [*_ranked(mine, decimals), *_besides([claim for claim in claims if claim.first != best])]
+    return [*_ranked(mine, decimals), *besides]
 
 
 def _alone(env: str, row: Any, decimals: int) -> Sentence:

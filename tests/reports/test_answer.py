@@ -229,3 +229,12 @@ def test_an_environment_that_is_called_like_a_suite_is_still_one():
 def test_names_are_escaped_over_environments_too():
     text = html(suite_answer(over(**{"<i>": [value + 1 for value in UNIT], "{}&": UNIT})))
     assert text.startswith("<b>&lt;i&gt;</b> is better than <b>{}&amp;</b> over 2 environments: mean")
+
+
+def test_over_environments_each_budget_has_its_say():
+    scores = {name: [value + up for value in UNIT] for name, up in zip("abcd", (3, 2, 1, 0), strict=True)}
+    trials = pd.concat([frame(env, **scores) for env in "EF"]).rename(columns={"score": "normalised"})
+    trials["steps"] = np.where(trials["algorithm"].isin(["a", "b"]), 1000, 2000)
+    text = plain(suite_answer(claims_of(compare_suite(trials))))
+    assert text.startswith("a is better than b over 2 environments")
+    assert text.endswith("corrected for 2 comparisons). Besides, c is better than d.")
