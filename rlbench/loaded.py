@@ -27,6 +27,7 @@ class Results(Stored):
     def __init__(self, path: Path | str, catalogue: Catalogue | None = None) -> None:
         super().__init__(path, catalogue)
         self._compared: dict[tuple[str, float], pd.DataFrame] = {}
+        self._suite_compared: dict[float, pd.DataFrame] = {}
 
     def predictions(self, metric: str = DEFAULT_METRIC) -> pd.DataFrame:
         """Say what one more run of each algorithm gives: ``algorithm, env, n, failed, of, low, high, ...``.
@@ -118,8 +119,7 @@ class Results(Stored):
         from rlbench.analysis.decisions import arms_of, with_decisions
         from rlbench.analysis.prediction import with_effect_sizes
 
-        if not 0 <= margin < 1:
-            raise UsageError(f"margin {margin!r} is no share of a range; give one from 0 to below 1")
+        _check_margin(margin)
         if (metric, margin) not in self._compared:
             scored = self.scored(metric)
             spec = self.catalogue.metric(metric).spec
@@ -131,11 +131,30 @@ class Results(Stored):
             self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
         return self._compared[metric, margin].copy()
 
+    def suite_comparisons(self, margin: float = MARGIN) -> pd.DataFrame:
+        """Compare every two learners over all environments that have normalised scores, as one suite.
+
+        Columns as in ``analysis.suite_comparisons.compare_suite``; ``margin`` as in :meth:`comparisons`.
+        Learners whose seeds were chosen by :meth:`decisions`, or may have been, are undecided. Empty with
+        fewer than two environments that have references.
+        """
+        from rlbench.analysis.decisions import arms_of
+        from rlbench.analysis.suite_comparisons import compare_suite
+
+        _check_margin(margin)
+        if margin not in self._suite_compared:
+            untested = arms_of(self.decisions())
+            within = margin or float("nan")
+            found = compare_suite(self._suite, within, untested, self._unknown_choice)
+            self._suite_compared[margin] = found
+        return self._suite_compared[margin].copy()
+
     def claims(self, metric: str = DEFAULT_METRIC, margin: float = MARGIN) -> pd.DataFrame:
         """Say what the comparisons show: one row a claim, its sentence in ``text``.
 
         Columns as in ``analysis.claims.Claim``: ``env, first, second, metric, verdict``, the means, their
         difference ``effect`` with its interval, the corrected p and over how many tests, ``n`` of ``of``.
+        For the default metric, claims over several ``environments`` come after those on each.
         """
         import pandas as pd
 
@@ -144,6 +163,8 @@ class Results(Stored):
         from rlbench.reports.sentences import plain
 
         claims = claims_of(self.comparisons(metric, margin), metric, margin)
+        if metric == DEFAULT_METRIC:
+            claims += claims_of(self.suite_comparisons(margin), metric, margin)
         table = pd.DataFrame([vars(claim) for claim in claims], columns=COLUMNS)
         return table.assign(text=[plain(claimed(claim)) for claim in claims])
 
@@ -243,6 +264,11 @@ class Results(Stored):
         table = self.scores()[["algorithm", "env", "mean", "low", "high", "n", "of", "weak"]]
         shown = table.to_html(index=False, na_rep="–", float_format="{:.4g}".format)
         return f"<p>{html.escape(repr(self))}</p>{shown}"
+
+
+def _check_margin(margin: float) -> None:
+    if not 0 <= margin < 1:
+        raise UsageError(f"margin {margin!r} is no share of a range; give one from 0 to below 1")
 
 
 def load(path: Path | str) -> Results:

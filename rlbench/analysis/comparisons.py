@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rlbench.analysis.intervals import FEWEST, spread, weakness, welch
+from rlbench.analysis.intervals import FEWEST, spread, stratified_effect, weakness, welch
 
 LEVEL = 0.05
 """The family-wise error rate at which a difference is called decided."""
@@ -70,14 +71,25 @@ def welch_extremity(
 ) -> np.ndarray:
     """Give t^2 / (1 + t^2) of Welch's t: 1 where neither group has variance, and no split has 0 / 0.
 
+    Arguments as of ``welch_parts``; the scores are not all equal.
+    """
+    difference, within = welch_parts(sums, sums_of_squares, n, m, total, squares)
+    return np.asarray(difference**2 / (difference**2 + within))
+
+
+def welch_parts(
+    sums: np.ndarray, sums_of_squares: np.ndarray, n: int, m: int, total: Any, squares: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the difference of two groups' means and its variance after Welch, for each split.
+
     ``sums, sums_of_squares`` are those of the group of ``n`` scores in each split, ``total, squares`` those
-    of all ``n + m``, which are not all equal.
+    of all ``n + m``.
     """
     difference = sums / n - (total - sums) / m
     within = np.maximum(sums_of_squares - sums**2 / n, 0) / (n * (n - 1))
     rest = squares - sums_of_squares - (total - sums) ** 2 / m
     within += np.maximum(rest, 0) / (m * (m - 1))
-    return np.asarray(difference**2 / (difference**2 + within))
+    return difference, within
 
 
 def subset_sums(values: np.ndarray, size: int) -> np.ndarray:
@@ -128,31 +140,37 @@ def equivalence_p(first: np.ndarray, second: np.ndarray, margin: float) -> float
     Schuirmann (1987), with Welch's t: p is at most ``a`` where Welch's interval at level ``1 - 2 a`` lies
     within the margin. There must be some spread on either side.
     """
-    above = stats.ttest_ind(first, second - margin, equal_var=False, alternative="greater").pvalue
-    below = stats.ttest_ind(first, second + margin, equal_var=False, alternative="less").pvalue
-    return float(max(above, below))
+    return stratified_effect([first], [second]).equivalence_p(margin)
 
 
 def seeds_needed(first: np.ndarray, second: np.ndarray, level: float) -> float:
     """Give how many seeds each side would need to show the observed effect with 80 % power.
 
-    The normal approximation ``2 ((z_level + z_power) / d)^2`` with the observed standardised difference
-    ``d``; infinite without a difference, NaN where ``d`` is unknown. It inherits the uncertainty of ``d``,
-    and is more than there are: asked for an undecided pair, these did not suffice.
+    See ``seeds_for``; NaN where nothing varies.
     """
     fewest = min(len(first), len(second))
-    variance = (spread(first) ** 2 + spread(second) ** 2) / 2 if fewest > 1 else 0.0
+    variance = spread(first) ** 2 + spread(second) ** 2 if fewest > 1 else 0.0
+    difference = float(np.mean(first) - np.mean(second))
+    return seeds_for(difference, variance, level, fewest, lambda n: smallest_p(n, n))
+
+
+def seeds_for(
+    difference: float, variance: float, level: float, fewest: int, smallest: Callable[[int], float]
+) -> float:
+    """Give the seeds a side that show a difference with 80 % power, whose variance is theirs over ``n``.
+
+    The normal approximation ``(z_level + z_power)^2 variance / difference^2``; infinite without a
+    difference, NaN where nothing varies. It inherits the uncertainty of the difference, and is more than the
+    ``fewest`` there are: asked for an undecided pair, these did not suffice. ``smallest`` gives the smallest
+    p-value that so many seeds can attain.
+    """
     if variance == 0:
         return math.nan
-    effect = (np.mean(first) - np.mean(second)) ** 2 / variance
-    if effect == 0:
+    if difference == 0:
         return math.inf
     quantiles = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(POWER)
-    return float(max(math.ceil(2 * quantiles**2 / effect), _smallest_n(level), fewest + 1))
-
-
-def _smallest_n(level: float) -> int:
-    return next(n for n in itertools.count(2) if smallest_p(n, n) <= level)
+    attainable = next(n for n in itertools.count(2) if smallest(n) <= level)
+    return float(max(math.ceil(quantiles**2 * variance / difference**2), attainable, fewest + 1))
 
 
 def compare_pairs(
@@ -183,64 +201,97 @@ def compare_pairs(
         for env, group in trials.groupby("env", sort=True)
         for pair in _pairs(str(env), group, higher_is_better)
     ]
-    tested = np.array(
+    sign = 1 if higher_is_better else -1
+    return verdicts(
         [
-            min(len(pair.first), len(pair.second)) >= 2
-            and not any((name, pair.env) in untested for name in pair.names)
+            _examined(
+                pair,
+                sign,
+                (margins or {}).get(pair.env, math.nan),
+                not any((name, pair.env) in untested for name in pair.names),
+            )
             for pair in pairs
-        ],
-        dtype=bool,
+        ]
     )
-    margin = np.array([(margins or {}).get(pair.env, math.nan) for pair in pairs])
-    observed, safe, floors = (np.full(len(pairs), math.nan) for _ in range(3))
-    for index, pair in enumerate(pairs):
-        if not tested[index]:
-            continue
-        observed[index] = permutation_p(pair.first, pair.second)
-        safe[index] = max(observed[index], _p_at_worst(pair, 1 if higher_is_better else -1))
-        floors[index] = smallest_p(len(pair.first), len(pair.second))
-    many = np.array([min(pair.of) >= FEWEST for pair in pairs], dtype=bool)  # by design, not by the data
-    equivalences = int((tested & many & np.isfinite(margin)).sum())
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is known of a pair before any correction, the better mean first in every ``(first, second)``.
+
+    ``p``, ``p_at_worst`` for the missing scores and ``p_smallest`` that the test can attain are NaN where
+    there was none; ``bar`` is the verdict and the reason then, empty where it is for want of scores.
+    ``p_equivalent`` is of the two one-sided tests, NaN where equivalence is not to be claimed, and
+    ``allowed`` whether the design leaves room for it. ``missing`` names the trials without a score;
+    ``needed`` gives the seeds it would take at a level.
+    """
+
+    env: str
+    names: tuple[str, str]
+    means: tuple[float, float]
+    interval: tuple[float, float]
+    weak: str
+    n: tuple[int, int]
+    of: tuple[int, int]
+    margin: float
+    p: float
+    p_at_worst: float
+    p_smallest: float
+    p_equivalent: float
+    allowed: bool
+    missing: str
+    needed: Callable[[float], float]
+    bar: tuple[str, str] = ("", "")
+
+
+def verdicts(pairs: Sequence[Examined]) -> pd.DataFrame:
+    """Correct the tests of one family and give its verdicts, a row a pair, as ``compare_pairs`` does."""
+    observed, worst, floors = (
+        np.array([getattr(pair, name) for pair in pairs], dtype=float)
+        for name in ("p", "p_at_worst", "p_smallest")
+    )
+    tested = ~np.isnan(observed)
+    safe = np.fmax(observed, worst)
+    allowed = np.array([pair.allowed and math.isfinite(pair.margin) for pair in pairs], dtype=bool)
+    equivalences, tests = int((tested & allowed).sum()), int(tested.sum())
     seen, corrected, reachable = (_corrected(p, tested, equivalences) for p in (observed, safe, floors))
-    tests = int(tested.sum())
     table = []
     for index, pair in enumerate(pairs):
         decided, possible = corrected[index] <= LEVEL, reachable[index] <= LEVEL
-        reason = pair.missing() if seen[index] <= LEVEL and not decided else ""
-        low, high = welch(pair.first, pair.second)
-        p_equivalent = _p_equivalent(pair, margin[index], tests)
+        p_equivalent = float(np.minimum(pair.p_equivalent * tests / TRUNCATION, 1))
         verdict = "undecided" if possible else "cannot be decided"
         if decided:
             verdict = "better"
         elif possible and p_equivalent <= LEVEL:
             verdict = "equivalent"
+        reason = pair.missing if seen[index] <= LEVEL and not decided else ""
+        if pair.bar[0]:
+            verdict, reason = pair.bar
         short = not reason and verdict in ("undecided", "cannot be decided")
         table.append(
             {
                 "env": pair.env,
                 "first": pair.names[0],
                 "second": pair.names[1],
-                "mean_first": pair.first.mean(),
-                "mean_second": pair.second.mean(),
-                "difference": pair.first.mean() - pair.second.mean(),
-                "low": low,
-                "high": high,
+                "mean_first": pair.means[0],
+                "mean_second": pair.means[1],
+                "difference": pair.means[0] - pair.means[1],
+                "low": pair.interval[0],
+                "high": pair.interval[1],
                 "weak": pair.weak,
                 "p": safe[index],
                 "p_corrected": corrected[index],
-                "margin": margin[index],
+                "margin": pair.margin,
                 "p_equivalent": p_equivalent,
                 "tests": tests,
                 "equivalences": equivalences,
-                "n_first": len(pair.first),
-                "n_second": len(pair.second),
+                "n_first": pair.n[0],
+                "n_second": pair.n[1],
                 "of_first": pair.of[0],
                 "of_second": pair.of[1],
                 "verdict": verdict,
                 "reason": reason,
-                "seeds_needed": seeds_needed(pair.first, pair.second, LEVEL / max(tests, 1))
-                if short
-                else math.nan,
+                "seeds_needed": pair.needed(LEVEL / max(tests, 1)) if short else math.nan,
             }
         )
     return pd.DataFrame(table, columns=_COLUMNS)
@@ -271,16 +322,37 @@ class _Pair:
         marks = "; ".join(weakness(scores) for scores in (self.first, self.second))
         return "; ".join(dict.fromkeys(filter(None, marks.split("; "))))
 
-    def missing(self) -> str:
-        """Say how many trials have no score, as in ``6 of 10 trials of dqn have no score``."""
-        lacks = [
-            (of - len(scores), of) for of, scores in zip(self.of, (self.first, self.second), strict=True)
-        ]
-        return " and ".join(
-            f"{lack} of {of} trials of {name} {'has' if lack == 1 else 'have'} no score"
-            for (lack, of), name in zip(lacks, self.names, strict=True)
-            if lack
-        )
+
+def missing(names: tuple[str, str], n: tuple[int, int], of: tuple[int, int]) -> str:
+    """Say how many trials have no score, as in ``6 of 10 trials of dqn have no score``."""
+    lacks = [(all_ - scored, all_, name) for name, scored, all_ in zip(names, n, of, strict=True)]
+    return " and ".join(
+        f"{lack} of {all_} trials of {name} {'has' if lack == 1 else 'have'} no score"
+        for lack, all_, name in lacks
+        if lack
+    )
+
+
+def _examined(pair: _Pair, sign: int, margin: float, test: bool) -> Examined:
+    n = (len(pair.first), len(pair.second))
+    test = test and min(n) >= 2
+    return Examined(
+        env=pair.env,
+        names=pair.names,
+        means=(pair.first.mean(), pair.second.mean()),
+        interval=welch(pair.first, pair.second),
+        weak=pair.weak,
+        n=n,
+        of=pair.of,
+        margin=margin,
+        p=permutation_p(pair.first, pair.second) if test else math.nan,
+        p_at_worst=_p_at_worst(pair, sign) if test else math.nan,
+        p_smallest=smallest_p(*n) if test else math.nan,
+        p_equivalent=_p_equivalent(pair, margin),
+        allowed=min(pair.of) >= FEWEST,  # by design, not by the data
+        missing=missing(pair.names, n, pair.of),
+        needed=lambda level: seeds_needed(pair.first, pair.second, level),
+    )
 
 
 def _pairs(env: str, group: pd.DataFrame, higher_is_better: bool) -> list[_Pair]:
@@ -310,11 +382,11 @@ def _p_at_worst(pair: _Pair, sign: int) -> float:
     return permutation_p(first, second) if first.mean() > second.mean() else 1.0
 
 
-def _p_equivalent(pair: _Pair, margin: float, tests: int) -> float:
-    """Give the corrected p of equivalence within the margin; NaN where it is not to be claimed."""
+def _p_equivalent(pair: _Pair, margin: float) -> float:
+    """Give the p of equivalence within the margin; NaN where it is not to be claimed."""
     if pair.weak or pair.of != (len(pair.first), len(pair.second)) or math.isnan(margin):
         return math.nan
-    return float(np.minimum(equivalence_p(pair.first, pair.second, margin) * tests / TRUNCATION, 1))
+    return equivalence_p(pair.first, pair.second, margin)
 
 
 def _corrected(p: np.ndarray, tested: np.ndarray, equivalences: int) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import stats
 
@@ -12,8 +15,12 @@ FEWEST = 10
 _ROUNDING = 1e-12  # a spread below this part of the scores' size is that of equal ones in floating point
 _STRONGEST_SKEW = 0.55
 _SKEW_OF_MANY = 0.13  # times the root of n, where that is more
+_STRONGEST_EFFECT_SKEW = 0.06
 _WIDEST_GAP = 0.5  # of the range, between neighbours in order
 _FEW = f"fewer than {FEWEST} seeds"
+_EQUAL = "equal scores, so no spread to go by"
+_GROUPS = "scores fall into two groups"
+_SKEWED = "scores are skewed"
 
 
 def spread(scores: np.ndarray) -> float:
@@ -44,26 +51,66 @@ def student_t(
     return np.asarray(mean) - half, np.asarray(mean) + half
 
 
+@dataclass(frozen=True)
+class Effect:
+    """A difference of means, its standard error and the degrees of freedom of that (Welch-Satterthwaite).
+
+    Without an error, because a sample has fewer than two values or none has any spread, it is NaN.
+    """
+
+    difference: float
+    error: float
+    freedom: float
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Give the ends of the interval of the difference; NaN where there is none."""
+        half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
+        return self.difference - half, self.difference + half
+
+    def equivalence_p(self, margin: float) -> float:
+        """Give the larger p of the two one-sided tests that it is ``margin`` or more (Schuirmann 1987)."""
+        return float(stats.t.sf((margin - abs(self.difference)) / self.error, self.freedom))
+
+
+def stratified_effect(firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -> Effect:
+    """Give the mean over k environments of ``mean(first) - mean(second)``, from ``[n]`` values of each.
+
+    The variances of the 2 k means add up, each with the weight ``1 / k^2``; Satterthwaite (1946) gives the
+    degrees of freedom of such a sum. One environment has Welch's.
+    """
+    samples, k = [*firsts, *seconds], len(firsts)
+    means = [float(np.mean(one) - np.mean(other)) for one, other in zip(firsts, seconds, strict=True)]
+    difference = float(np.mean(means))
+    if min(map(len, samples)) < 2:
+        return Effect(difference, np.nan, np.nan)
+    sizes = np.array(list(map(len, samples)))
+    parts = np.array([spread(one) for one in samples]) ** 2 / sizes / k**2
+    variance = parts.sum()
+    if variance == 0:
+        return Effect(difference, np.nan, np.nan)
+    return Effect(difference, float(np.sqrt(variance)), float(variance**2 / (parts**2 / (sizes - 1)).sum()))
+
+
 def welch(first: np.ndarray, second: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
     """Give Welch's interval of ``mean(first) - mean(second)`` for ``[n]`` and ``[m]`` values.
 
     NaN where there is none: with fewer than two values on a side, or without any spread on either.
     """
-    n, m = len(first), len(second)
-    if min(n, m) < 2:
-        return np.nan, np.nan
-    a, b = spread(first) ** 2 / n, spread(second) ** 2 / m
-    if a + b == 0:
-        return np.nan, np.nan
-    freedom = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))  # Welch-Satterthwaite
-    half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(a + b)
-    difference = np.mean(first) - np.mean(second)
-    return float(difference - half), float(difference + half)
+    return stratified_effect([first], [second]).interval(level)
 
 
 def weakness(scores: np.ndarray) -> str:
     """Say why the t interval of scores ``[n]`` may cover less than it says; empty where nothing shows."""
-    return "; ".join(reason for reason, holds in doubts(np.asarray(scores, dtype=float)).items() if holds)
+    return _told(doubts(np.asarray(scores, dtype=float)))
+
+
+def effect_weakness(firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -> str:
+    """Say why the interval of a ``stratified_effect`` may cover less than it says; empty as ``weakness``."""
+    return _told(effect_doubts(firsts, seconds))
+
+
+def _told(reasons: dict[str, np.ndarray]) -> str:
+    return "; ".join(reason for reason, holds in reasons.items() if holds)
 
 
 def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
@@ -87,10 +134,36 @@ def doubts(scores: np.ndarray) -> dict[str, np.ndarray]:
     skewed = np.abs(skew(ordered)) > max(_STRONGEST_SKEW, _SKEW_OF_MANY * np.sqrt(n))
     return {
         _FEW: few,
-        "equal scores, so no spread to go by": equal,
-        "scores fall into two groups": groups,
-        "scores are skewed": skewed & ~groups & ~equal & ~few,  # of few any may look so
+        _EQUAL: equal,
+        _GROUPS: groups,
+        _SKEWED: skewed & ~groups & ~equal & ~few,  # of few any may look so
     }
+
+
+def effect_doubts(firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Say which reasons to mark its interval a stratified effect of samples ``[..., n]`` gives.
+
+    Of many samples some always look odd, and what counts is what that does to their sum: its skew, by the
+    third moments of the means, which add up as their variances do, above 0.06; or one sample of two groups
+    that has more than half of the variance. Fewer than ten scores in any sample and a side without any spread
+    are reasons, too. ``docs/coverage.md`` has the simulation that chose the numbers.
+    """
+    samples = [*firsts, *seconds]
+    shape = samples[0].shape[:-1]
+    few = np.full(shape, min(one.shape[-1] for one in samples) < FEWEST)
+    if min(one.shape[-1] for one in samples) < 3:
+        return {_FEW: few}
+    sizes = np.array([one.shape[-1] for one in samples])
+    parts = np.stack([spreads(one) for one in samples], axis=-1) ** 2 / sizes  # [..., 2 k]
+    halves = np.split(parts, 2, axis=-1)
+    equal = np.any([half.sum(axis=-1) == 0 for half in halves], axis=0)
+    variance = np.maximum(parts.sum(axis=-1), np.finfo(float).tiny)
+    signs = np.repeat([1, -1], len(firsts))
+    third = np.stack([skew(one) for one in samples], axis=-1) * signs * parts**1.5 / np.sqrt(sizes)
+    grouped = np.stack([doubts(one)[_GROUPS] for one in samples], axis=-1)
+    groups = (grouped & (parts > variance[..., None] / 2)).any(axis=-1)
+    skewed = np.abs(third.sum(axis=-1)) > _STRONGEST_EFFECT_SKEW * variance**1.5
+    return {_FEW: few, _EQUAL: equal, _GROUPS: groups, _SKEWED: skewed & ~groups & ~equal & ~few}
 
 
 def skew(scores: np.ndarray) -> np.ndarray:

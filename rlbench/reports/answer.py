@@ -13,11 +13,22 @@ from rlbench.reports.numbers import count, decimals_for, interval, number, p_val
 from rlbench.reports.sentences import Name, Sentence, joined, listed, sentence
 
 _MOST_BESIDES = 4  # claims that the answer tells of those who are not the best
+_OF_RANGE = "of the range from random to reference"
 _MOST_SEEDS = 1000  # a larger estimate says little more than "a great many"
 
 
 def answers(results: Any) -> list[Sentence]:
-    """Give each environment's answer."""
+    """Give the answer over environments, where something could be compared there, then that of each."""
+    over_all = suite_answer(claims_of(results.suite_comparisons()))
+    return [*([over_all] if over_all else []), *_each(results)]
+
+
+def suite_answer(claims: Sequence[Claim]) -> Sentence:
+    """Say who is better over environments; nothing of pairs that could not be compared there."""
+    return joined(_compared([claim for claim in claims if not claim.barred], None))
+
+
+def _each(results: Any) -> list[Sentence]:
     scores, claims, exact = results.scores(), claims_of(results.comparisons()), exact_values(results)
     solved = solvers(results.trials)
     return [
@@ -51,11 +62,9 @@ def answer(env: str, scores: pd.DataFrame, claims: Sequence[Claim], solved: Mapp
         if len(group) == 1:
             sentences.append(_alone(env, group.iloc[0], decimals))
         else:
-            best = group["algorithm"].iloc[0]
-            mine = [claim for claim in claims if claim.first == best]
-            sentences += [claimed(mine[0], decimals)] if len(mine) == 1 else _ranked(mine, decimals)
-            rivals = set(group["algorithm"]) - {best}
-            sentences += _besides([claim for claim in claims if claim.first in rivals])
+            here = set(group["algorithm"])
+            mine = [claim for claim in claims if {claim.first, claim.second} <= here]
+            sentences += _compared(mine, decimals)
     if not scored.empty:
         sentences += [
             sentence("Of {} no trial finished (0 of {}).", Name(row.algorithm), str(row.of))
@@ -74,27 +83,28 @@ def claimed(claim: Claim, decimals: int | None = None) -> Sentence:
     """Give one claim as a sentence, its numbers to ``decimals`` or to what its means need."""
     if decimals is None:
         decimals = decimals_for([claim.mean_first, claim.mean_second])
-    env, first, second = Name(claim.env), Name(claim.first), Name(claim.second)
+    where, first, second = _where(claim), Name(claim.first), Name(claim.second)
+    if claim.barred:
+        text = "{} nothing can be decided between {} and {}: {}."
+        return sentence(text, _opening(where), first, second, claim.reason)
     means = _mean(claim, first, decimals), _mean(claim, second, decimals)
     if claim.verdict in ("better", "equivalent"):
-        is_what = sentence("{} is better than {} on {}", first, second, env)
+        is_what = sentence("{} is better than {} {}", first, second, where)
         if claim.verdict == "equivalent":
             margin = _margin(claim, decimals)
-            is_what = sentence("{} and {} are equivalent on {} {}", first, second, env, margin)
-        of_what = "return" if claim.metric == "final" else claim.metric
+            is_what = sentence("{} and {} are equivalent {} {}", first, second, where, margin)
+        effect = number(claim.effect, decimals) + (f" {_OF_RANGE}" if claim.environments > 1 else "")
         text = "{}: mean {} {} against {}, a difference of {} ({})."
-        return sentence(
-            text, is_what, of_what, *means, number(claim.effect, decimals), _evidence(claim, decimals)
-        )
+        return sentence(text, is_what, _measure(claim), *means, effect, _evidence(claim, decimals))
     both = sentence("{} ({}) and {} ({})", first, means[0], second, means[1])
     if claim.verdict == "cannot be decided":
         text = (
-            "On {} nothing can be decided with so few trials between {}: "
+            "{} nothing can be decided with so few trials between {}: "
             "even the clearest difference would not pass the test."
         )
-        return sentence(text, env, both)
-    why = _because([claim.reason]) or _needed(claim.seeds_needed)
-    return sentence("On {} the data do not decide between {}{}.", env, both, why)
+        return sentence(text, _opening(where), both)
+    why = _because([claim.reason]) or _needed(claim)
+    return sentence("{} the data do not decide between {}{}.", _opening(where), both, why)
 
 
 def solvers(trials: pd.DataFrame) -> set[str]:
@@ -123,6 +133,18 @@ def _comparable(learners: pd.DataFrame, claims: Sequence[Claim]) -> list[pd.Data
     return groups
 
 
+def _compared(claims: Sequence[Claim], decimals: int | None) -> list[Sentence]:
+    """Say what is decided between the best and its rivals, and besides; the best comes first in claims."""
+    best = claims[0].first if claims else ""
+    mine = [claim for claim in claims if claim.first == best]
+    besides = _besides([claim for claim in claims if claim.first != best])
+    if len(mine) < 2:
+        return [*(claimed(claim, decimals) for claim in mine), *besides]
+    if decimals is None:
+        decimals = decimals_for([mine[0].mean_first, *(claim.mean_second for claim in mine)])
+    return [*_ranked(mine, decimals), *besides]
+
+
 def _alone(env: str, row: Any, decimals: int) -> Sentence:
     reach = _interval(row["low"], row["high"], [row["weak"]], decimals)
     if math.isnan(row["low"]):
@@ -140,11 +162,12 @@ def _ranked(claims: Sequence[Claim], decimals: int) -> list[Sentence]:
     )
     if not beaten and not equal:  # the next best is the first of its rivals
         return [claimed(claims[0], decimals)]
-    best, env = Name(claims[0].first), Name(claims[0].env)
-    text = "{} has the highest mean return on {}, {}{}."
+    best = Name(claims[0].first)
+    text = "{} has the highest mean {} {}, {}{}."
     rivals = [_rival(claim, decimals, told=True) for claim in beaten]
     than = sentence(", and is better than {}", listed(rivals)) if beaten else ()
-    sentences = [sentence(text, best, env, _mean(claims[0], best, decimals), than)]
+    mean = _mean(claims[0], best, decimals)
+    sentences = [sentence(text, best, _measure(claims[0]), _where(claims[0]), mean, than)]
     if equal:
         rivals = [_rival(claim, decimals, told=True) for claim in equal]
         sentences.append(sentence("It is equivalent to {} {}.", listed(rivals), _margin(equal[0], decimals)))
@@ -184,8 +207,25 @@ def _mean(claim: Claim, name: str, decimals: int) -> str:
     return text if n == of else f"{text} from {n} of {of} trials"
 
 
+def _where(claim: Claim) -> Sentence:
+    """Give the words for where it holds: an environment's name is a stored one, a suite's is ours."""
+    return sentence("on {}", Name(claim.env)) if claim.environments == 1 else (claim.env,)
+
+
+def _opening(where: Sentence) -> Sentence:
+    return (where[0].capitalize(), *where[1:])
+
+
+def _measure(claim: Claim) -> str:
+    if claim.environments > 1:
+        return "normalised score"
+    return "return" if claim.metric == "final" else claim.metric
+
+
 def _margin(claim: Claim, decimals: int) -> str:
-    share = f"{100 * claim.share:.4g} % of the range from random to reference"
+    share = f"{100 * claim.share:.4g} % {_OF_RANGE}"
+    if claim.environments > 1:
+        return f"within a margin of {share}"
     return f"within a margin of {number(claim.margin, decimals)}, {share}"
 
 
@@ -208,9 +248,10 @@ def _interval(low: float, high: float, marks: Iterable[str], decimals: int) -> s
     return ", ".join(filter(None, [f"95 % interval {interval(low, high, decimals)}", weak(marks)]))
 
 
-def _needed(seeds: float) -> str:
+def _needed(claim: Claim) -> str:
+    seeds, each = claim.seeds_needed, "seeds each" + (" everywhere" if claim.environments > 1 else "")
     if not math.isfinite(seeds):
         return ""
     if seeds > _MOST_SEEDS:
-        return f": a difference this small would take more than {_MOST_SEEDS:,} seeds each to show"
-    return f": a difference of the observed size would take about {int(seeds)} seeds each to show"
+        return f": a difference this small would take more than {_MOST_SEEDS:,} {each} to show"
+    return f": a difference of the observed size would take about {int(seeds)} {each} to show"

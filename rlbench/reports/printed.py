@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -28,27 +30,20 @@ def scores(table: pd.DataFrame) -> Table:
     return Table(table, pd.DataFrame(rows, columns=columns), _note(table))
 
 
-def pairs(table: pd.DataFrame, data: pd.DataFrame) -> Table:
-    """Print what is decided between every two, of ``Results.comparisons``; ``data`` is for the CSV."""
+def claims(found: Iterable[Any], data: pd.DataFrame) -> Table:
+    """Print claims, environment after environment, with the fields of a ``Claim``; CSV has ``data``."""
     rows = []
-    for env, mine in table.groupby("env", sort=False):
-        decimals = decimals_for(mine["difference"])
-        for row in mine.itertuples():
-            p = row.p_equivalent if row.verdict == "equivalent" else row.p_corrected
-            rows.append(
-                (
-                    env,
-                    row.first,
-                    _VERDICTS.get(row.verdict, row.verdict),
-                    row.second,
-                    number(row.difference, decimals),
-                    _reach(row, decimals),
-                    MISSING if pd.isna(p) else p_value(p).removeprefix("p ").removeprefix("= "),
-                    f"{row.n_first} and {row.n_second}",
-                )
-            )
+    for (env, _), group in itertools.groupby(found, lambda claim: (claim.env, claim.environments)):
+        mine = list(group)
+        decimals = decimals_for(claim.effect for claim in mine)
+        for claim in mine:
+            p = MISSING if math.isnan(claim.p_corrected) else p_value(claim.p_corrected)[2:].lstrip("= ")
+            verdict = _VERDICTS.get(claim.verdict, claim.verdict)
+            effect, trials = number(claim.effect, decimals), f"{claim.n_first} and {claim.n_second}"
+            reach = _reach(claim, decimals)
+            rows.append((env, claim.first, verdict, claim.second, effect, reach, p, trials))
     columns = ["Environment", "First", "Verdict", "Second", "Difference", "95 % interval", "p", "Trials"]
-    note = "; ".join(filter(None, ["p is corrected", _note(table)]))
+    note = "; ".join(filter(None, ["p is corrected", _note(data)]))
     return Table(data, pd.DataFrame(rows, columns=columns), note)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from rlbench.analysis.claims import claims_of
 from rlbench.analysis.comparisons import unequal_budgets
 from rlbench.analysis.curves import wall_clock
 from rlbench.api import Section
@@ -28,7 +29,7 @@ _STEPS, _CLOCK = "steps", "wall-clock"  # the views of a learning curve
 
 def answer(results: Any) -> Section:
     """Say what the data decide, environment by environment, and what is missing from the count."""
-    pairs, trials = results.comparisons(), results.trials
+    pairs, trials, claims = results.comparisons(), results.trials, results.claims()
     unfinished = trials.loc[trials["status"] != "finished", "status"].value_counts(sort=False).sort_index()
     parts = [f"{amount} {status}" for status, amount in unfinished.items()]
     return Section(
@@ -41,9 +42,10 @@ def answer(results: Any) -> Section:
             mixed=bool(_mixed(results)),
             fixed=not chosen(pairs).all(),
             chosen=bool(chosen(pairs).any()),
-            equivalent=bool((pairs["verdict"] == "equivalent").any()),
+            equivalent=bool((claims["verdict"] == "equivalent").any()),
+            suite=bool(((claims["environments"] > 1) & claims["p_corrected"].notna()).any()),
         ),
-        tables={} if pairs.empty else {"claims": printed.pairs(pairs, results.claims())},
+        tables={} if claims.empty else {"claims": printed.claims(claims.itertuples(), claims)},
     )
 
 
@@ -115,7 +117,12 @@ def comparisons(results: Any) -> Section | None:
     unequal = unequal_budgets(trials[trials["kind"] != "solver"])
     if pairs.empty and not unequal:
         return None
+    suite = results.suite_comparisons()
+    suite = suite[suite["mean_second"].notna()]
     groups, drawn = [], {}
+    if len(suite):
+        over_all = f"{suite['env'].iloc[0].capitalize()}: normalised scores"
+        groups.append((over_all, decimals_for(suite["mean_first"]), list(suite.itertuples())))
     for env, rows in pairs.groupby("env", sort=True):
         groups.append((env, decimals_for(rows["difference"]), list(rows.itertuples())))
         shown = rows[rows["low"].notna()].head(_MOST_PAIRS)
@@ -127,12 +134,13 @@ def comparisons(results: Any) -> Section | None:
         looks=looks_of(results),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
+        suite=int(suite["tests"].max()) if len(suite) else 0,
         chosen=bool(chosen(pairs).any()),
         equivalences=0 if pairs.empty else int(pairs["equivalences"].iloc[0]),
     )
-    return Section(
-        html, figures=drawn, tables={} if pairs.empty else {"comparisons": printed.pairs(pairs, pairs)}
-    )
+    found = {"comparisons": pairs, "over-environments": suite}
+    tables = {name: printed.claims(claims_of(one), one) for name, one in found.items() if len(one)}
+    return Section(html, figures=drawn, tables=tables)
 
 
 def convergence(results: Any) -> Section | None:

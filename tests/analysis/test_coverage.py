@@ -8,12 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from simulations import coverage, errors, tables
+from simulations import coverage, errors, over_environments, tables
 from simulations.shapes import Shape, shapes
 from simulations.suites import suites
 
-from rlbench.analysis.comparisons import compare_pairs, permutation_p
-from rlbench.analysis.intervals import FEWEST, weakness, welch
+from rlbench.analysis.comparisons import LEVEL, compare_pairs, permutation_p
+from rlbench.analysis.intervals import (
+    FEWEST,
+    effect_doubts,
+    effect_weakness,
+    stratified_effect,
+    weakness,
+    welch,
+)
+from rlbench.analysis.stratified import stratified_p
 
 DOCS = Path(__file__).parents[2] / "docs"
 SAMPLES = 8_000
@@ -29,13 +37,13 @@ def test_the_page_says_what_the_numbers_say(numbers):
     assert (DOCS / "coverage.md").read_text(encoding="utf-8") == tables.page(numbers)
 
 
-@pytest.mark.parametrize("part", ["means", "differences", "aggregates"])
+@pytest.mark.parametrize("part", ["means", "differences", "aggregates", "suite_differences"])
 def test_unmarked_intervals_of_shapes_that_pass_cover_what_is_promised(numbers, part):
     rows = numbers[part]["rows"]
     assert len(tables.passing(rows)) > 20
     for row in tables.passing(rows):
         # Intervals over environments are simulated less often: three standard errors are left to them.
-        slack = 3 * np.sqrt(0.93 * 0.07 / row["unmarked"]) if part == "aggregates" else 0
+        slack = 3 * np.sqrt(0.93 * 0.07 / row["unmarked"]) if "environments" in row else 0
         assert tables.covered(row) >= tables.PROMISED - slack, row
     assert tables.pooled(rows) >= tables.PROMISED
 
@@ -45,8 +53,9 @@ def test_rare_failures_are_the_only_shapes_that_break_it(numbers):
     assert {row["kind"] for row in rows if tables.covered(row) < tables.PROMISED} == {tables.RARE}
 
 
-def test_exchangeable_families_have_no_more_false_alarms_than_they_may(numbers):
-    rows = [row for row in numbers["errors"]["rows"] if row["exchangeable"]]
+@pytest.mark.parametrize("part", ["errors", "suite_errors"])
+def test_exchangeable_families_have_no_more_false_alarms_than_they_may(numbers, part):
+    rows = [row for row in numbers[part]["rows"] if row["exchangeable"]]
     assert len({row["algorithms"] for row in rows}) == 4
     assert max(row["error"] for row in rows) <= tables.TOO_MANY
 
@@ -78,6 +87,36 @@ def test_what_is_simulated_is_what_the_report_does():
     first, second = rng.normal(size=(20, 7)), rng.exponential(size=(20, 9))
     expected = np.array([welch(one, other) for one, other in zip(first, second, strict=True)])
     assert pytest.approx(expected) == np.array(coverage.welch_intervals(first, second)).T
+
+
+def test_what_is_simulated_over_environments_is_what_the_report_does():
+    rng = np.random.default_rng(0)
+    firsts = [rng.exponential(size=(20, n)) for n in (10, 12)]
+    seconds = [rng.normal(size=(20, n)) for n in (11, 15)]
+    ends = np.array(over_environments.effect_intervals(firsts, seconds)).T
+    marks = np.any(list(effect_doubts(firsts, seconds).values()), axis=0)
+    for index in range(20):
+        one, other = [scores[index] for scores in firsts], [scores[index] for scores in seconds]
+        assert stratified_effect(one, other).interval() == pytest.approx(tuple(ends[index]))
+        assert bool(effect_weakness(one, other)) == marks[index]
+
+
+@pytest.mark.parametrize("null", [errors.nulls()[0], errors.nulls()[6]], ids=lambda null: null.name)
+def test_simulated_alarms_over_environments_are_those_of_the_comparison(null):
+    """The simulation draws splits, the comparison counts all: where p is near the bar they may differ."""
+    algorithms, n, families = 3, 3, 60
+    bar = LEVEL / 3
+    alarms = over_environments.false_alarms(null, algorithms, 2, n, families, np.random.default_rng(3))
+    factors, rng = np.geomspace(1, 10, 2), np.random.default_rng(3)
+    scores = [[f * one for one in errors.drawn(null, algorithms, n, families, rng)] for f in factors]
+    _, pairs, _ = errors.family(null, algorithms, n)
+    for index, alarm in enumerate(alarms):
+        p = [
+            stratified_p([([here[one][index] for here in scores], [here[two][index] for here in scores])])[0]
+            for one, two in pairs
+        ]
+        if abs(min(p) - bar) > 0.4 * bar:
+            assert alarm == (min(p) <= bar)
 
 
 @pytest.mark.parametrize("shape", shapes(), ids=lambda shape: shape.name)

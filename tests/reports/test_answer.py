@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from rlbench.analysis.claims import claims_of
 from rlbench.analysis.comparisons import compare_pairs
 from rlbench.analysis.scores import summarise
-from rlbench.reports.answer import answer, claimed
+from rlbench.analysis.suite_comparisons import compare_suite
+from rlbench.reports.answer import answer, claimed, suite_answer
 from rlbench.reports.sentences import html, plain
 
 
@@ -174,3 +176,65 @@ def test_a_claim_that_something_else_than_p_decided_says_what():
     (one,) = claims_of(compare_pairs(frame(a=HIGH, b=LOW)))
     text = plain(claimed(replace(one, reason="sequential: decided after 6 of at most 20 seeds", tests=3)))
     assert text.endswith("weak: fewer than 10 seeds; sequential: decided after 6 of at most 20 seeds).")
+
+
+def over(margin=math.nan, **scores):
+    """Give the comparison of normalised scores that are the same on two environments."""
+    trials = pd.concat([frame(env, **scores) for env in "EF"]).rename(columns={"score": "normalised"})
+    return claims_of(compare_suite(trials, margin), share=margin)
+
+
+UNIT = [value / 20 for value in EVEN]
+
+
+def test_over_environments_a_claim_is_in_shares_of_the_range():
+    assert plain(suite_answer(over(a=[value + 1 for value in UNIT], b=UNIT))) == (
+        "a is better than b over 2 environments: mean normalised score 1.475 against 0.475, a difference of "
+        "1.000 of the range from random to reference (95 % interval 0.868 to 1.132; p < 0.001)."
+    )
+    assert plain(suite_answer(over(0.2, a=[value + 0.01 for value in UNIT], b=UNIT))) == (
+        "a and b are equivalent over 2 environments within a margin of 20 % of the range from random to "
+        "reference: mean normalised score 0.485 against 0.475, a difference of 0.010 of the range from "
+        "random to reference (95 % interval −0.122 to 0.142; p = 0.0053)."
+    )
+
+
+def test_over_environments_rivals_are_split_as_on_one():
+    text = plain(suite_answer(over(a=[v + 2 for v in UNIT], b=[v + 1.99 for v in UNIT], c=UNIT)))
+    assert text == (
+        "a has the highest mean normalised score over 2 environments, 2.475, and is better than c (0.475). "
+        "Between it and b the data do not decide. Besides, b is better than c."
+    )
+    open_ = plain(suite_answer(over(a=[v + 0.05 for v in UNIT], b=UNIT)))
+    assert open_.startswith("Over 2 environments the data do not decide between a (0.525) and b (0.475): ")
+    assert open_.endswith(" seeds each everywhere to show.")
+
+
+def test_pairs_that_lack_an_environment_are_claims_and_not_in_the_answer():
+    trials = pd.concat([frame("E", a=UNIT, b=UNIT, c=[v + 1 for v in UNIT]), frame("F", a=UNIT)])
+    claims = claims_of(compare_suite(trials.rename(columns={"score": "normalised"})))
+    assert suite_answer(claims) == ()
+    assert plain(claimed(claims[0])) == (
+        "Over 2 environments nothing can be decided between a and b: b has no score on F."
+    )
+    assert suite_answer([]) == ()
+
+
+def test_an_environment_that_is_called_like_a_suite_is_still_one():
+    (one,) = claims_of(compare_pairs(frame("over 2 environments", a=HIGH, b=LOW)))
+    assert plain(claimed(one)).startswith("a is better than b on over 2 environments: mean return 103.0")
+    assert one.environments == 1
+
+
+def test_names_are_escaped_over_environments_too():
+    text = html(suite_answer(over(**{"<i>": [value + 1 for value in UNIT], "{}&": UNIT})))
+    assert text.startswith("<b>&lt;i&gt;</b> is better than <b>{}&amp;</b> over 2 environments: mean")
+
+
+def test_over_environments_each_budget_has_its_say():
+    scores = {name: [value + up for value in UNIT] for name, up in zip("abcd", (3, 2, 1, 0), strict=True)}
+    trials = pd.concat([frame(env, **scores) for env in "EF"]).rename(columns={"score": "normalised"})
+    trials["steps"] = np.where(trials["algorithm"].isin(["a", "b"]), 1000, 2000)
+    text = plain(suite_answer(claims_of(compare_suite(trials))))
+    assert text.startswith("a is better than b over 2 environments")
+    assert text.endswith("corrected for 2 comparisons). Besides, c is better than d.")

@@ -38,18 +38,19 @@ def test_scores_are_printed_best_first_and_rounded_with_a_mark_and_its_reason(re
 
 
 def test_a_pair_reads_as_a_sentence(results):
-    pairs = results.comparisons()
-    table = printed.pairs(pairs, results.claims())
-    decided = pairs["verdict"] == "better"
+    claims = results.claims()
+    table = printed.claims(claims.itertuples(), claims)
+    decided = claims["verdict"] == "better"
     assert decided.any()
-    assert set(table.printed.loc[decided.to_numpy(), "Verdict"]) == {"better than"}
-    assert list(table.printed["First"]) == list(pairs["first"])
+    assert set(table.printed.loc[decided, "Verdict"]) == {"better than"}
+    assert list(table.printed["First"]) == list(claims["first"])
+    assert "over 2 environments" in set(table.printed["Environment"])
     assert "text" in table.data.columns
 
 
 def test_where_seeds_were_chosen_by_scores_there_is_a_dash_for_p(results):
-    pairs = results.comparisons().assign(p_corrected=float("nan"))
-    assert set(printed.pairs(pairs, pairs).printed["p"]) == {"–"}
+    claims = results.claims().assign(p_corrected=float("nan"))
+    assert set(printed.claims(claims.itertuples(), claims).printed["p"]) == {"–"}
 
 
 def test_an_algorithm_has_one_row_with_every_statistic(results):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 
 import matplotlib
@@ -10,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from synthetic import identity, write_results, write_trial
+from synthetic import identity, write_decisions, write_results, write_trial
 
 import rlbench
 from rlbench.analysis.references import references
+from rlbench.api import UsageError
+from rlbench.reports.sections import answer, comparisons
 from rlbench.reports.style import figure_style
 from rlbench.reports.suite import gaps, suite
 
@@ -144,11 +147,68 @@ def test_one_algorithm_alone_has_no_pairs(tmp_path):
 
 def test_hostile_names_are_drawn_and_shown_as_text(tmp_path):
     write_exact(tmp_path, algorithms=HOSTILE, seeds=2)
-    page = loaded(tmp_path, algorithms=HOSTILE, seeds=2).report().read_text(encoding="utf-8")
+    results = loaded(tmp_path, algorithms=HOSTILE, seeds=2)
+    assert "over 3 environments" in set(results.claims()["env"])
+    page = results.report().read_text(encoding="utf-8")
     assert "could not be made" not in page
     assert "<img" not in page
     drawn = (tmp_path / "report" / "suite-intervals.svg").read_text(encoding="utf-8")
     assert all(name in drawn for name in ("_hidden", "$\\frac{$", "&lt;img src=x", "aaaa…aaaa"))
+
+
+def test_claims_over_environments_come_first_in_the_answer_and_last_in_the_table(two):
+    said = text(answer(two))
+    assert said.startswith("a2c is better than dqn over 2 environments: mean normalised score")
+    assert "another 5 % for all pairs there" in said
+    claims = two.claims()
+    assert claims["environments"].tolist() == [1, 1, 2]
+    assert claims["env"].tolist() == [*ENVS, "over 2 environments"]
+    assert claims["text"].iloc[-1] in said
+    document = json.loads(json.dumps(two.document(), allow_nan=False))
+    assert [claim["environments"] for claim in document["claims"]] == [1, 1, 2]
+    compared = text(comparisons(two))
+    assert "Over 2 environments: normalised scores" in compared
+    assert "corrected over 1 comparison there" in compared
+
+
+def test_claims_by_other_scores_and_without_a_margin(two):
+    assert set(two.claims("auc")["environments"]) == {1}
+    assert two.suite_comparisons(margin=0)["margin"].isna().all()
+    assert two.suite_comparisons(margin=0.1)["margin"].tolist() == [0.1]
+    with pytest.raises(UsageError, match="no share of a range"):
+        two.suite_comparisons(margin=2)
+
+
+def test_claims_over_environments_are_in_the_tables_beside_the_page_and_the_same_each_time(two, tmp_path):
+    kept = []
+    for name in ("one", "other"):
+        rlbench.load(two.path).report(tmp_path / name)
+        kept.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert kept[0] == kept[1]
+    for ending in ("md", "tex", "csv"):
+        assert b"over 2 environments" in kept[0][f"answer-claims.{ending}"]
+        assert b"over 2 environments" in kept[0][f"comparisons-over-environments.{ending}"]
+
+
+def test_a_run_until_decided_claims_nothing_over_environments(tmp_path):
+    store = write_results(tmp_path, algorithms=("a2c", "dqn", "random"), envs=ENVS)
+    assert "better" in set(rlbench.load(tmp_path).suite_comparisons()["verdict"])
+    write_decisions(store, {("a2c", "random"): "larger"})
+    results = rlbench.load(tmp_path)
+    found = results.suite_comparisons()
+    assert set(found["verdict"]) == {"undecided"}
+    assert set(found["reason"]) == {"sequential comparisons chose the seeds on CartPole-v1"}
+    assert found[["p", "p_corrected", "p_equivalent", "seeds_needed"]].isna().all(axis=None)
+    assert text(answer(results)).startswith("Over 2 environments the data do not decide between")
+    (path,) = (store.root / "decisions").iterdir()
+    path.write_bytes(b"{}")
+    assert rlbench.load(tmp_path).suite_comparisons()["reason"].str.contains("is damaged").all()
+
+
+def test_solvers_are_no_part_of_claims_over_environments(tmp_path):
+    write_results(tmp_path, algorithms=("value-iteration",), envs=ENVS, seeds=2)
+    found = loaded(tmp_path).suite_comparisons()
+    assert found[["first", "second"]].to_numpy().tolist() in ([["a2c", "dqn"]], [["dqn", "a2c"]])
 
 
 @pytest.mark.parametrize("count", [2, 3, 12])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from simulations import coverage, errors, tables
+from simulations import coverage, errors, over_environments, tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, tuple[Callable[[int], Iterable[dict[str, Any]]], int]] = {
@@ -22,6 +22,8 @@ PARTS: dict[str, tuple[Callable[[int], Iterable[dict[str, Any]]], int]] = {
     "aggregates": (coverage.of_aggregates, 3_000),
     "errors": (errors.of_families, 10_000),
     "power": (errors.of_power, 1_000),
+    "suite_differences": (over_environments.of_effects, 3_000),
+    "suite_errors": (over_environments.of_families, 10_000),
 }
 
 

@@ -55,7 +55,7 @@ def of_means(samples: int, seed: int = 0) -> Iterator[Row]:
         scores = shape.draw(np.random.default_rng([seed, 1, index]), (samples, n))
         low, high = t_interval(scores)
         hit = (low <= shape.mean) & (shape.mean <= high)
-        yield {"kind": shape.kind, "shape": shape.name, "n": n, **_shares(hit, ~marked(scores))}
+        yield {"kind": shape.kind, "shape": shape.name, "n": n, **shares(hit, ~marked(scores))}
 
 
 def of_differences(samples: int, seed: int = 0) -> Iterator[Row]:
@@ -67,7 +67,7 @@ def of_differences(samples: int, seed: int = 0) -> Iterator[Row]:
         low, high = welch_intervals(first, second)
         hit = (low <= shape.mean - other.mean) & (shape.mean - other.mean <= high)
         names = {"kind": shape.kind, "shape": shape.name, "against": against, "n": n, "m": m}
-        yield {**names, **_shares(hit, ~(marked(first) | marked(second)))}
+        yield {**names, **shares(hit, ~(marked(first) | marked(second)))}
 
 
 def of_aggregates(most: int, seed: int = 0) -> Iterator[Row]:
@@ -80,7 +80,7 @@ def of_aggregates(most: int, seed: int = 0) -> Iterator[Row]:
                 rng = np.random.default_rng([seed, 3, m, index, n])
                 for name, hit, unmarked in _of_suite(suite, m, n, truth, experiments, rng):
                     names = {"kind": suite.kind, "suite": suite.name, "statistic": name}
-                    yield {**names, "environments": m, "n": n, **_shares(hit, unmarked)}
+                    yield {**names, "environments": m, "n": n, **shares(hit, unmarked)}
 
 
 def _of_suite(
@@ -106,7 +106,7 @@ def _of_suite(
         yield name, hits[name], unmarked[name]
 
 
-def _shares(hit: np.ndarray, unmarked: np.ndarray) -> Row:
+def shares(hit: np.ndarray, unmarked: np.ndarray) -> Row:
     """Give coverage overall, the share of unmarked samples, and coverage of those."""
     return {
         "coverage": round(float(hit.mean()), 4),

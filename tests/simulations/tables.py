@@ -104,6 +104,9 @@ def page(numbers: Mapping[str, Any]) -> str:
     )
     shape, pair = {"shape": "scores"}, {"shape": "scores", "against": "against"}
     suite = {"suite": "scores", "environments": "environments"}
+    suite_differences, suite_errors = (numbers[f"suite_{part}"]["rows"] for part in ("differences", "errors"))
+    suite_even = [row for row in suite_errors if row["exchangeable"]]
+    suite_uneven = [row for row in suite_errors if not row["exchangeable"]]
     even = [row for row in errors if row["exchangeable"]]
     uneven = [row for row in errors if not row["exchangeable"]]
     family = {"null": "scores", "algorithms": "algorithms"}
@@ -111,7 +114,12 @@ def page(numbers: Mapping[str, Any]) -> str:
     marks = {row["n"] for row in aggregates if row["unmarked"]}
     ends = {
         f"{name}_{what}": function([row for row in rows if row["unmarked"]])
-        for name, rows in (("means", means), ("differences", differences), ("aggregates", aggregates))
+        for name, rows in (
+            ("means", means),
+            ("differences", differences),
+            ("aggregates", aggregates),
+            ("suite_differences", suite_differences),
+        )
         for what, function in (
             ("worst", lambda rows: percent(min(map(covered, passing(rows))))),
             ("pooled", lambda rows: percent(pooled(rows))),
@@ -160,6 +168,18 @@ def page(numbers: Mapping[str, Any]) -> str:
             lambda row: f"{row['statistic'].replace('_', ' ')}, n = {row['n']}",
             of_unmarked,
         ),
+        suite_differences_size=f"{numbers['suite_differences']['size']:,}",
+        suite_differences_unmarked=table(
+            suite_differences,
+            {**pair, "environments": "environments"},
+            lambda row: f"spreads {row['spreads']}, {size(row)}",
+            of_unmarked,
+        ),
+        suite_errors_size=f"{numbers['suite_errors']['size']:,}",
+        suite_errors_environments=" and ".join(sorted({str(row["environments"]) for row in suite_errors})),
+        suite_errors_most=percent(max(row["error"] for row in suite_even)),
+        suite_errors=table(suite_even, family, size, lambda row: percent(row["error"])),
+        suite_uneven=table(suite_uneven, family, size, lambda row: percent(row["error"])),
         errors_most=percent(max(row["error"] for row in even)),
         errors_bar=percent(TOO_MANY),
         errors=table(even, family, size, lambda row: percent(row["error"])),
