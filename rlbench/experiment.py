@@ -52,14 +52,31 @@ def make_plan(options: Options, catalogue: Catalogue) -> Plan:
 def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
     """Give a plan as a JSON document: every value with its origin, and how many trials are left to run.
 
-    ``trials`` are those of the first group where seeds are added until it is decided, and ``at_most`` all.
+    Where seeds are added until it is decided, ``trials`` and ``missing`` are those of the ``group`` that is
+    due by the scores that are there, and ``at_most`` all.
     """
     from rlbench.running import deciding
     from rlbench.running import plan as planning
     from rlbench.running.runner import Runner
 
-    document = planning.describe(plan, len(Runner(plan, catalogue, command="").missing()))
-    return document | {"at_most": deciding.most_trials(plan)}
+    def missing(part: Plan) -> int:
+        return len(Runner(part, catalogue).missing())
+
+    if not plan.options.until_decided:
+        return planning.describe(plan, missing(plan)) | {"at_most": len(plan.trials)}
+    due = deciding.due(plan, missing, lambda: _scores(plan, catalogue))
+    seeds = list(due.plan.options.seeds)
+    return planning.describe(plan, due.missing) | {
+        "trials": len(due.plan.trials),
+        "at_most": deciding.most_trials(plan),
+        "group": {"number": due.number, "of": due.of, "seeds": seeds, "undecided": due.undecided},
+    }
+
+
+def _scores(plan: Plan, catalogue: Catalogue) -> dict[str, float]:
+    """Give the stored scores by trial hash."""
+    trials = Results(plan.folder, catalogue).trials
+    return dict(zip(trials["hash"], trials["score"], strict=True))
 
 
 def run_plan(
@@ -90,17 +107,13 @@ def run_plan(
             # An executor runs once: further groups of seeds have one of their own.
             runner.run(reporter, stopping, executor=executor if part is plan else None, last=last)
 
-    def scores() -> dict[str, float]:
-        trials = Results(plan.folder, catalogue).trials
-        return dict(zip(trials["hash"], trials["score"], strict=True))
-
     def say(text: str) -> None:
         if console is not None:
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     with stop_on_signals(console) as stopping:
         if plan.options.until_decided:
-            run_groups(plan, train, scores, say, stopping)
+            run_groups(plan, train, lambda: _scores(plan, catalogue), say, stopping)
         else:
             train(plan)
     results = Results(plan.folder, catalogue)

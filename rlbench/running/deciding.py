@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,6 +24,16 @@ from rlbench.results.store import Store
 from rlbench.running.plan import Plan
 from rlbench.running.runner import Interrupted
 from rlbench.running.seeding import SEED_LIMIT
+
+
+class Due(NamedTuple):
+    """The group of seeds that a run until decided is at: the first that lacks trials, else the last."""
+
+    plan: Plan  # of this group
+    number: int  # from 1
+    of: int
+    missing: int  # trials
+    undecided: list[str]  # pairs, by the groups before, and by this one where it lacks nothing
 
 
 def layout_of(plan: Plan) -> Layout:
@@ -145,6 +156,24 @@ def judge(layout: Layout, scores: Mapping[str, float], looks: int) -> Journal:
     return Journal(layout=layout, decisions=found)
 
 
+def due(plan: Plan, missing: Callable[[Plan], int], scores: Callable[[], Mapping[str, float]]) -> Due:
+    """Find the group that the next run trains, deciding from the stored scores; nothing is written.
+
+    ``missing(group)`` counts the trials that a group's plan lacks.
+    """
+    layout = layout_of(plan)
+    group, undecided = plan, set(range(len(layout.tests)))
+    for interim in range(1, layout.interims + 1):
+        lacking = missing(group)
+        if not lacking:
+            undecided = _undecided(judge(layout, scores(), interim))
+        if lacking or not undecided or interim == layout.interims:
+            break
+        group = _next_group(plan, layout, interim, undecided)
+    pairs = [_names(layout, test) for test in sorted(undecided)]
+    return Due(group, interim, layout.interims, lacking, pairs)
+
+
 def run_groups(
     plan: Plan,
     train: Callable[[Plan], None],
@@ -167,10 +196,14 @@ def run_groups(
         journal = judge(layout, scores(), interim)
         _keep(store, journal, say)
         say(_progress(journal, interim))
-        undecided = {one.test for one in journal.last() if one.verdict == "undecided"}
+        undecided = _undecided(journal)
         if not undecided:
             return
         group = _next_group(plan, layout, interim, undecided)
+
+
+def _undecided(journal: Journal) -> set[int]:
+    return {one.test for one in journal.last() if one.verdict == "undecided"}
 
 
 def _keep(store: Store, journal: Journal, say: Callable[[str], None]) -> None:
@@ -184,8 +217,8 @@ def _keep(store: Store, journal: Journal, say: Callable[[str], None]) -> None:
         if before != now:
             say(
                 f"the journal is not what the scores say: after {now.interim * layout.group} seeds "
-                f"{_names(layout, now)} was {_said(before)} and is {_said(now)}, as where a failed trial has "
-                "run again; it is written anew"
+                f"{_names(layout, now.test)} was {_said(before)} and is {_said(now)}, as where a failed trial "
+                "has run again; it is written anew"
             )
             break
     with store.lock():
@@ -196,8 +229,8 @@ def _said(one: Decision) -> str:
     return f"{one.verdict} ({one.n_first} and {one.n_second} scores)"
 
 
-def _names(layout: Layout, one: Decision) -> str:
-    first, second = (layout.arms[arm] for arm in layout.tests[one.test])
+def _names(layout: Layout, test: int) -> str:
+    first, second = (layout.arms[arm] for arm in layout.tests[test])
     return f"{first.label} against {second.label} on {first.env}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from in_process import final, lockstep, plan_for
 
 import rlbench
 from rlbench.api import FolderError, UsageError
-from rlbench.experiment import make_plan, run_plan
+from rlbench.experiment import describe_plan, make_plan, run_plan
 from rlbench.results.journal import read_journals
 from rlbench.running.deciding import layout_of, most_trials, run_groups
 from rlbench.running.options import resolve_options
@@ -141,6 +142,26 @@ def test_the_same_command_again_runs_nothing_and_keeps_the_journal(levers, tmp_p
     decide(plan, catalogue)
     before = state_of(tmp_path / "run")
     decide(plan, catalogue)
+    assert state_of(tmp_path / "run") == before
+
+
+def test_a_dry_run_says_which_group_is_due_and_for_whom(levers, tmp_path):
+    plan, catalogue = plan_of(tmp_path / "run", max_seeds=9)
+    planned = describe_plan(plan, catalogue)
+    every = ["high against low on Lever-v0", "high against same on Lever-v0", "low against same on Lever-v0"]
+    assert planned["group"] == {"number": 1, "of": 3, "seeds": [0, 1, 2], "undecided": every}
+    assert (planned["trials"], planned["missing"], planned["at_most"]) == (9, 9, 27)
+    assert not (tmp_path / "run").exists()
+    decide(plan, catalogue)
+    finished = describe_plan(plan, catalogue)
+    assert (finished["missing"], finished["group"]["undecided"]) == (0, every[2:])
+    for seed in (7, 8):
+        for folder in tmp_path.glob(f"run/trials/*/*/seed-{seed}-*"):
+            shutil.rmtree(folder)
+    before = state_of(tmp_path / "run")
+    left = describe_plan(plan, catalogue)
+    assert left["group"] == {"number": 3, "of": 3, "seeds": [6, 7, 8], "undecided": every[2:]}
+    assert (left["trials"], left["missing"]) == (6, 4)
     assert state_of(tmp_path / "run") == before
 
 
