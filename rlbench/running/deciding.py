@@ -11,7 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from rlbench.api import UsageError
+from rlbench.results.frames import Frames, is_results_folder
 from rlbench.results.journal import (
+    FOLDER,
     METRIC,
     Arm,
     Decision,
@@ -20,6 +22,7 @@ from rlbench.results.journal import (
     read_journals,
     write_journal,
 )
+from rlbench.results.records import content_hash
 from rlbench.results.store import Store
 from rlbench.running.plan import Plan
 from rlbench.running.runner import Interrupted
@@ -40,7 +43,8 @@ def layout_of(plan: Plan) -> Layout:
     """Fix what is compared: every two learners on each environment, all of them one family.
 
     Raises ``UsageError`` where the options do not fit together, where there is nothing to compare, where no
-    scores could decide, and where the folder holds decisions on the same two learners by another layout.
+    scores could decide, and where the folder holds decisions on the same two learners by another layout, or
+    their results by a run that decided nothing.
     """
     from rlbench.analysis.comparisons import LEVEL
     from rlbench.analysis.sequential import PATHS, STREAM, attainable
@@ -97,7 +101,8 @@ def layout_of(plan: Plan) -> Layout:
         arms=arms,
         tests=tests,
     )
-    _check_folder(plan.folder, layout)
+    _check_decisions(plan.folder, layout)
+    _check_results(plan.folder, layout)
     return layout
 
 
@@ -105,7 +110,7 @@ def _count(tests: int) -> str:
     return f"{tests} comparison{'' if tests == 1 else 's'}"
 
 
-def _check_folder(folder: str, layout: Layout) -> None:
+def _check_decisions(folder: str, layout: Layout) -> None:
     """Refuse a second look at the same two learners by another layout, which no level would cover."""
     mine = _compared(layout)
     for other in read_journals(Path(folder))[0]:
@@ -116,6 +121,37 @@ def _check_folder(folder: str, layout: Layout) -> None:
                 f"--max-seeds {was.group * was.interims} over {_count(len(was.tests))}, and another "
                 "attempt, with fresh seeds too, would not keep the error they promise; repeat that command, "
                 "or give another folder with --out and tell of both"
+            )
+
+
+def _check_results(folder: str, layout: Layout) -> None:
+    """Refuse two learners whose results a run with a fixed number of seeds has shown already.
+
+    Whoever goes on where these did not decide has looked once more than the level allows for. Once there is
+    a journal, whatever came later changes nothing in it.
+    """
+    root = Path(folder)
+    if not is_results_folder(root) or (root / FOLDER / f"{layout.hash}.json").exists():
+        return
+    frames = Frames(root)
+    asked: dict[bool, set[str]] = {True: set(), False: set()}  # by whether it is until decided
+    for document in frames.experiments:
+        request = document.get("request")
+        kind = isinstance(request, dict) and request.get("until_decided") is True
+        asked[kind].update(document.get("trials", ()))
+    shown = {
+        content_hash({**trial.document, "seed": 0})
+        for trial in frames.stored
+        if trial.status == "finished" and (trial.hash in asked[False] or trial.hash not in asked[True])
+    }
+    for first, second in layout.tests:
+        if {layout.arms[first].seedless, layout.arms[second].seedless} <= shown:
+            start = max(trial.seed for trial in frames.stored) + 1
+            raise UsageError(
+                f"{folder} holds results of {_names(layout, (first, second))} by a run without "
+                "--until-decided: they have been seen, and decisions on top of them would not keep the error "
+                f"they promise; take fresh seeds in another folder (--seeds {start}:{start + layout.group} "
+                "--out DIR) and tell of both"
             )
 
 
@@ -170,7 +206,7 @@ def due(plan: Plan, missing: Callable[[Plan], int], scores: Callable[[], Mapping
         if lacking or not undecided or interim == layout.interims:
             break
         group = _next_group(plan, layout, interim, undecided)
-    pairs = [_names(layout, test) for test in sorted(undecided)]
+    pairs = [_names(layout, layout.tests[test]) for test in sorted(undecided)]
     return Due(group, interim, layout.interims, lacking, pairs)
 
 
@@ -217,8 +253,8 @@ def _keep(store: Store, journal: Journal, say: Callable[[str], None]) -> None:
         if before != now:
             say(
                 f"the journal is not what the scores say: after {now.interim * layout.group} seeds "
-                f"{_names(layout, now.test)} was {_said(before)} and is {_said(now)}, as where a failed trial "
-                "has run again; it is written anew"
+                f"{_names(layout, layout.tests[now.test])} was {_said(before)} and is {_said(now)}, as where a "
+                "failed trial has run again; it is written anew"
             )
             break
     with store.lock():
@@ -229,8 +265,8 @@ def _said(one: Decision) -> str:
     return f"{one.verdict} ({one.n_first} and {one.n_second} scores)"
 
 
-def _names(layout: Layout, test: int) -> str:
-    first, second = (layout.arms[arm] for arm in layout.tests[test])
+def _names(layout: Layout, test: tuple[int, int]) -> str:
+    first, second = (layout.arms[arm] for arm in test)
     return f"{first.label} against {second.label} on {first.env}"
 
 

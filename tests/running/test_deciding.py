@@ -18,7 +18,7 @@ from rlbench.results.journal import read_journals
 from rlbench.running.deciding import layout_of, most_trials, run_groups
 from rlbench.running.options import resolve_options
 from rlbench.running.overview import overview_of
-from rlbench.running.runner import Interrupted
+from rlbench.running.runner import Interrupted, Runner
 
 __all__ = ["lockstep"]
 
@@ -80,8 +80,15 @@ LEVERS = '''
 
 
 @pytest.fixture
-def levers(lockstep, distribution):
+def levers(lockstep, distribution, monkeypatch):
     import gymnasium
+
+    def request(runner, host):
+        asked = {"until_decided": runner._plan.options.until_decided}
+        trials = [trial.hash for trial in runner._plan.trials]
+        return {"schema_version": 1, "command": "a test", "request": asked, "trials": trials}
+
+    monkeypatch.setattr(Runner, "_document", request)
 
     distribution("levers", {"levers": "levers_for_tests"}, {"levers_for_tests.py": LEVERS})
     yield
@@ -259,6 +266,22 @@ def test_another_attempt_at_the_same_learners_is_refused_and_other_learners_are_
         make_plan(other.options, catalogue)
     decide(*plan_of(tmp_path / "run"))  # the same command goes on
     assert len(read_journals(tmp_path / "run")[0]) == 1
+
+
+def test_results_of_a_fixed_number_of_seeds_are_not_decided_upon_again(levers, tmp_path):
+    two = {"algos": "high=puller,low=puller"}
+    fixed = {"until_decided": False, "max_seeds": None}
+    decide(*plan_of(tmp_path / "run", **two, **fixed))
+    for asked in ({}, {"seeds": "100:103"}, {"algos": "same=puller,low=puller,high=puller"}):
+        plan, catalogue = plan_of(tmp_path / "run", **two | asked)
+        with pytest.raises(UsageError, match=r"another folder \(--seeds 3:6 --out DIR\) and tell of both"):
+            make_plan(plan.options, catalogue)
+    other, catalogue = plan_of(tmp_path / "run", algos="high=puller,same=puller")  # nobody has seen those two
+    make_plan(other.options, catalogue)
+    first, catalogue = plan_of(tmp_path / "other", **two)
+    decide(first, catalogue)
+    decide(*plan_of(tmp_path / "other", **two, **fixed))  # what has been decided stays so
+    decide(first, catalogue)
 
 
 class Fake:
