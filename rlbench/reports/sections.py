@@ -17,7 +17,7 @@ from rlbench.reports.answer import exact_values as _exact
 from rlbench.reports.answer import solvers as _solvers
 from rlbench.reports.decisions import chosen
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import count, decimals_for, duration, weak
+from rlbench.reports.numbers import count, decimals_for, duration, reasons, weak
 from rlbench.reports.sentences import html as html_of
 from rlbench.reports.style import looks_of
 
@@ -61,9 +61,13 @@ def scores(results: Any) -> Section | None:
         groups.append((env, decimals_for(rows["mean"]), list(ranked.itertuples())))
         if rows["n"].sum():
             drawn[str(env)] = figures.score_points(str(env), rows, here, looks)
-    several = table.loc[table["n"] > 1, "weak"]
-    reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
-    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
+    html = fragment(
+        "scores.html",
+        groups=groups,
+        looks=looks,
+        reasons=reasons(table.loc[table["n"] > 1, "weak"]),
+        exact=_exact(results),
+    )
     tables = {
         "scores": table,
         "predictions": next_run,
@@ -125,6 +129,7 @@ def comparisons(results: Any) -> Section | None:
         "comparisons.html",
         groups=groups,
         looks=looks_of(results),
+        reasons=reasons(pairs.loc[pairs["low"].notna(), "weak"]),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
         chosen=bool(chosen(pairs).any()),
