@@ -127,7 +127,7 @@ class Results(Stored):
             within = margins(self.references(), margin) if margin and metric == DEFAULT_METRIC else {}
             decisions = self.decisions()
             pairs = compare_pairs(learners, spec.higher_is_better, within, arms_of(decisions))
-            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, self._unknown_choice)
+            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, self.unknown_choice)
             self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
         return self._compared[metric, margin].copy()
 
@@ -220,7 +220,7 @@ class Results(Stored):
         } | ({"decisions": json_rows(self.decisions())} if len(self.decisions()) else {})
 
     @property
-    def _unknown_choice(self) -> str:
+    def unknown_choice(self) -> str:
         """Why it is not known what chose how many seeds there are; empty where nothing stands in the way."""
         journals, damaged = self._journals
         if damaged:

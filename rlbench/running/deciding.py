@@ -251,10 +251,11 @@ def _keep(store: Store, journal: Journal, say: Callable[[str], None]) -> None:
         return
     for before, now in zip(kept, found, strict=False):
         if before != now:
+            pair = _names(layout, layout.tests[now.test])
             say(
-                f"the journal is not what the scores say: after {now.interim * layout.group} seeds "
-                f"{_names(layout, layout.tests[now.test])} was {_said(before)} and is {_said(now)}, as where a "
-                "failed trial has run again; it is written anew"
+                f"the journal is not what the scores say: after {now.interim * layout.group} seeds {pair} "
+                f"was {_said(before)} and is {_said(now)}, as where a failed trial has run again; it is "
+                "written anew"
             )
             break
     with store.lock():
