@@ -71,7 +71,7 @@ def print_scores(results: Results, console: Console) -> None:
         text = f"{count(results.missing, 'trial')} asked for and not started; the same command runs them"
         console.print(Text(text, style="yellow"))
     for problem in results.problems:
-        console.print(Text(f"damaged: {problem}", style="red"))
+        console.print(Text(printable(f"damaged: {problem}"), style="red"))
 
 
 def print_decisions(results: Results, console: Console) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rlbench.api import UsageError
-from rlbench.results.files import read_bytes
+from rlbench.results.files import read_bytes, shown
 from rlbench.results.records import (
     PLATFORM,
     Status,
@@ -85,6 +85,8 @@ class Frames:
         self.root = Path(root)
         self.problems: list[str] = []
         self.damaged: dict[str, str] = {}  # folder of the trial -> what is wrong with it
+        if self.root.is_file():
+            raise UsageError(f"{self.root} is a file; give the results folder, as in --out of rlbench run")
         if not self.root.is_dir():
             raise UsageError(f"there is no folder {self.root}; make one with: rlbench run --out {self.root}")
         if not is_results_folder(self.root):
@@ -93,7 +95,7 @@ class Frames:
     @cached_property
     def stored(self) -> list[StoredTrial]:
         """Every trial's folder, by label, environment and seed; names made unambiguous."""
-        found = [self._read_trial(path, *parsed) for path, parsed in _trial_folders(self.root / "trials")]
+        found = [self._read_trial(path, *parsed) for path, parsed in self._trial_folders()]
         _tell_settings_apart(found)
         return sorted(found, key=lambda trial: (trial.label, trial.env, trial.seed, trial.hash))
 
@@ -213,6 +215,23 @@ class Frames:
             if expected and hashlib.sha256(read_bytes(path) or b"").hexdigest() != expected:
                 self._problem(f"{path} {_LOST}; to have it, remove the folder and run the same command again")
 
+    def _trial_folders(self) -> Iterator[tuple[Path, tuple[str, str, int, str]]]:
+        """Give every trial's folder with what its names say."""
+        for algorithm in self._named_folders(self.root / "trials"):
+            for environment in self._named_folders(algorithm):
+                label, env = decode_name(algorithm.name), decode_name(environment.name)
+                for path in _folders(environment):
+                    parsed = parse_trial_folder(path.name)
+                    if parsed is not None:
+                        yield path, (label, env, *parsed)
+
+    def _named_folders(self, parent: Path) -> Iterator[Path]:
+        for folder in _folders(parent):
+            if shown(folder.name) == folder.name:
+                yield folder
+            else:
+                self._problem(f"{folder} has a name that is no text, so nothing in it is read; rename it")
+
     def _read_trial(self, path: Path, label: str, env: str, seed: int, digest: str) -> StoredTrial:
         trial = StoredTrial(path, label, env, seed, digest)
         document = _read_named(path / "trial.json", digest)
@@ -270,21 +289,11 @@ class Frames:
         self._problem(message)
 
     def _problem(self, message: str) -> None:
-        if message not in self.problems:
-            self.problems.append(message)
+        if shown(message) not in self.problems:
+            self.problems.append(shown(message))
 
     def _relative(self, trial: StoredTrial) -> str:
         return trial.path.relative_to(self.root).as_posix()
-
-
-def _trial_folders(trials: Path) -> Iterator[tuple[Path, tuple[str, str, int, str]]]:
-    for algorithm in _folders(trials):
-        for environment in _folders(algorithm):
-            label, env = decode_name(algorithm.name), decode_name(environment.name)
-            for path in _folders(environment):
-                parsed = parse_trial_folder(path.name)
-                if parsed is not None:
-                    yield path, (label, env, *parsed)
 
 
 def _folders(parent: Path) -> list[Path]:
