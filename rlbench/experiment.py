@@ -95,6 +95,7 @@ def run_plan(
     group of seeds) is on its way. SIGINT or SIGTERM ends the run after a last checkpoint, with an error whose
     exit code is 130; a second one ends it at once.
     """
+    from rlbench.results.store import Store
     from rlbench.running.deciding import run_groups
     from rlbench.running.progress import Silent, reporter_for
     from rlbench.running.runner import Runner
@@ -116,23 +117,33 @@ def run_plan(
             run_groups(plan, train, lambda: _scores(plan, catalogue), say, stopping)
         else:
             train(plan)
-    results = Results(plan.folder, catalogue)
-    if plan.options.video:
-        draw_episodes(results, console, allow_import=plan.options.allow_import)
+        results = Results(plan.folder, catalogue)
+        if plan.options.video:
+            with Store(plan.folder).lock():
+                draw_episodes(results, console, stopping, allow_import=plan.options.allow_import)
     return results
 
 
-def draw_episodes(results: Results, console: Console | None, *, allow_import: bool = False) -> None:
+def draw_episodes(
+    results: Results,
+    console: Console | None,
+    stopping: Callable[[], bool] = lambda: False,
+    *,
+    allow_import: bool = False,
+) -> None:
     """Draw the last evaluation's first episode of a typical trial of each algorithm and environment.
 
     That is the trial with the median score (the nearest to it; of equals, the lowest seed). Pictures that
-    are there stay. What cannot be drawn is said on ``console``, with the reason, and is no error.
+    are there stay. What cannot be drawn is said on ``console``, with the reason, and is no error. Raises
+    ``Interrupted`` if ``stopping()`` is true before the last picture.
     """
     from rlbench.analysis.scores import typical_trials
     from rlbench.api import RlbenchError
+    from rlbench.reports.numbers import count
     from rlbench.results.rows import printable
     from rlbench.results.videos import read_videos
     from rlbench.running.replaying import keep, replay
+    from rlbench.running.runner import Interrupted
 
     def say(text: str) -> None:
         if console is not None:
@@ -141,9 +152,12 @@ def draw_episodes(results: Results, console: Console | None, *, allow_import: bo
     frames, typical = results.frames, set(typical_trials(results.trials))
     chosen = [trial for trial in frames.stored if trial.hash in typical]
     there = {video.trial.hash for video in read_videos(frames.root, chosen)[0] if not video.episode.episode}
-    for trial in chosen:
-        if trial.hash in there:
-            continue
+    left = [trial for trial in chosen if trial.hash not in there]
+    for index, trial in enumerate(left):
+        if stopping():
+            raise Interrupted(
+                f"stopped with {count(len(left) - index, 'picture')} left; the same command continues"
+            )
         try:
             again = replay(frames, trial, 0, results.catalogue, allow_import=allow_import, say=say)
             if again.equal:
