@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rlbench.plugins import Catalogue
 
 DOCUMENT_SCHEMA = 1
+_COUNTABLE = 2**53  # up to here every whole number is a float
 
 
 class Results(Stored):
@@ -136,6 +137,7 @@ class Results(Stored):
 
         Columns as in ``analysis.claims.Claim``: ``env, first, second, metric, verdict``, the means, their
         difference ``effect`` with its interval, the corrected p and over how many tests, ``n`` of ``of``.
+        ``seeds_needed`` are whole numbers here, and missing where they are not known or beyond counting.
         """
         import pandas as pd
 
@@ -145,7 +147,9 @@ class Results(Stored):
 
         claims = claims_of(self.comparisons(metric, margin), metric, margin)
         table = pd.DataFrame([vars(claim) for claim in claims], columns=COLUMNS)
-        return table.assign(text=[plain(claimed(claim)) for claim in claims])
+        seeds = table["seeds_needed"].astype(float)
+        whole = seeds.where(seeds < _COUNTABLE).astype("Int64")
+        return table.assign(seeds_needed=whole, text=[plain(claimed(claim)) for claim in claims])
 
     def plot_curves(self, ax: Any = None, env: str | None = None) -> Any:
         """Draw one environment's learning curves as the report does; give the matplotlib axes.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from rlbench.reports.sentences import enumerated
+
 MISSING = "–"
 
 
@@ -48,8 +50,8 @@ def reasons(marks: Iterable[str]) -> list[str]:
 
 def weak(marks: Iterable[str]) -> str:
     """Give ``weak: fewer than 10 seeds`` from the marks of several intervals; empty where none is marked."""
-    found = reasons(marks)
-    return f"weak: {' and '.join(found)}" if found else ""
+    found = enumerated(reasons(marks))
+    return f"weak: {found}" if found else ""
 
 
 def p_value(value: float) -> str:
