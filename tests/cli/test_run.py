@@ -176,7 +176,7 @@ def test_until_decided_adds_seeds_and_says_what_was_decided_and_what_that_saved(
     done = rlbench(*asked, *sequential)
     assert done.returncode == 0, done.stderr
     assert "after 3 seeds: 0 of 3 comparisons decided; 3 more seeds for random" in done.stdout
-    assert "CartPole-v1: random or again: undecided after 6 of at most 6 seeds" in done.stdout
+    assert "CartPole-v1: again or random: undecided after 6 of at most 6 seeds" in done.stdout
     assert "18 of 18 trials were run: all seeds for all" in done.stdout
     (folder,) = tmp_path.glob("results/*")
     assert "Decided while seeds came in" in (folder / "report" / "index.html").read_text()

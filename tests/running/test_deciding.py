@@ -128,8 +128,8 @@ def test_seeds_go_only_to_undecided_pairs_and_the_verdicts_are_the_journals(leve
     plan, catalogue = plan_of(tmp_path / "run", max_seeds=12)
     results = decide(plan, catalogue)
     assert said(results) == [
-        ("high", "low", "larger", 6, 6, 6),
-        ("high", "same", "larger", 6, 6, 6),
+        ("high", "low", "better", 6, 6, 6),
+        ("high", "same", "better", 6, 6, 6),
         ("low", "same", "undecided", 12, 12, 12),
     ]
     assert counts(tmp_path / "run") == {"high": 6, "low": 12, "same": 12}
@@ -178,7 +178,7 @@ def test_each_environment_is_decided_alone_and_corrected_with_the_others(levers,
     table = results.decisions()
     assert list(table["env"]) == ["Lever-v0", "Wrench-v0"]
     assert set(table["tests"]) == {2}
-    assert set(table["verdict"]) == {"larger"}
+    assert set(table["verdict"]) == {"better"}
 
 
 def test_killed_at_any_moment_the_same_command_comes_to_the_same_decisions(levers, tmp_path):
