@@ -64,6 +64,7 @@ def compare(
         scored,
         {cell: f"not the same problem or budget: {text}" for cell, text in unlike.items() if text},
         {cell: f"A -> B: {text}" for cell, text in notes.items() if text},
+        _untested(a, names_a, "A") | _untested(b, names_b, "B"),
     )
     if not (judged["n"] > 0).any():
         reasons = "; ".join(dict.fromkeys(judged["reason"]))
@@ -81,6 +82,16 @@ def failures(a: Results, b: Results) -> pd.DataFrame:
     finished = before.loc[before["status"] == "finished", key]
     failed = after.loc[after["status"].isin(["failed", "damaged"]), [*key, "status", "error"]]
     return failed.merge(finished.drop_duplicates(), on=key).reset_index(drop=True)
+
+
+def _untested(results: Results, names: Mapping[Cell, Cell], side: str) -> dict[Cell, str]:
+    """Say of each cell whose scores chose how many seeds there are, or may have, that no p can be given."""
+    from rlbench.analysis.decisions import arms_of
+
+    if unknown := results.unknown_choice:
+        return dict.fromkeys(names.values(), f"no test, which takes the seeds as fixed: in {side} {unknown}")
+    reason = f"no test, which takes the seeds as fixed: in {side} scores chose how many (--until-decided)"
+    return {names.get(cell, cell): reason for cell in arms_of(results.decisions())}
 
 
 def _documents(results: Results) -> dict[Cell, dict[str, Any]]:

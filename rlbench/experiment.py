@@ -52,14 +52,31 @@ def make_plan(options: Options, catalogue: Catalogue) -> Plan:
 def describe_plan(plan: Plan, catalogue: Catalogue) -> dict[str, Any]:
     """Give a plan as a JSON document: every value with its origin, and how many trials are left to run.
 
-    ``trials`` are those of the first group where seeds are added until it is decided, and ``at_most`` all.
+    Where seeds are added until it is decided, ``trials`` and ``missing`` are those of the ``group`` that is
+    due by the scores that are there, and ``at_most`` all.
     """
     from rlbench.running import deciding
     from rlbench.running import plan as planning
     from rlbench.running.runner import Runner
 
-    document = planning.describe(plan, len(Runner(plan, catalogue, command="").missing()))
-    return document | {"at_most": deciding.most_trials(plan)}
+    def missing(part: Plan) -> int:
+        return len(Runner(part, catalogue).missing())
+
+    if not plan.options.until_decided:
+        return planning.describe(plan, missing(plan)) | {"at_most": len(plan.trials)}
+    due = deciding.due(plan, missing, lambda: _scores(plan, catalogue))
+    seeds = list(due.plan.options.seeds)
+    return planning.describe(plan, due.missing) | {
+        "trials": len(due.plan.trials),
+        "at_most": deciding.most_trials(plan),
+        "group": {"number": due.number, "of": due.of, "seeds": seeds, "undecided": due.undecided},
+    }
+
+
+def _scores(plan: Plan, catalogue: Catalogue) -> dict[str, float]:
+    """Give the stored scores by trial hash."""
+    trials = Results(plan.folder, catalogue).trials
+    return dict(zip(trials["hash"], trials["score"], strict=True))
 
 
 def run_plan(
@@ -78,6 +95,7 @@ def run_plan(
     group of seeds) is on its way. SIGINT or SIGTERM ends the run after a last checkpoint, with an error whose
     exit code is 130; a second one ends it at once.
     """
+    from rlbench.results.store import Store
     from rlbench.running.deciding import run_groups
     from rlbench.running.progress import Silent, reporter_for
     from rlbench.running.runner import Runner
@@ -90,36 +108,42 @@ def run_plan(
             # An executor runs once: further groups of seeds have one of their own.
             runner.run(reporter, stopping, executor=executor if part is plan else None, last=last)
 
-    def scores() -> dict[str, float]:
-        trials = Results(plan.folder, catalogue).trials
-        return dict(zip(trials["hash"], trials["score"], strict=True))
-
     def say(text: str) -> None:
         if console is not None:
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     with stop_on_signals(console) as stopping:
         if plan.options.until_decided:
-            run_groups(plan, train, scores, say, stopping)
+            run_groups(plan, train, lambda: _scores(plan, catalogue), say, stopping)
         else:
             train(plan)
-    results = Results(plan.folder, catalogue)
-    if plan.options.video:
-        draw_episodes(results, console, allow_import=plan.options.allow_import)
+        results = Results(plan.folder, catalogue)
+        if plan.options.video:
+            with Store(plan.folder).lock():
+                draw_episodes(results, console, stopping, allow_import=plan.options.allow_import)
     return results
 
 
-def draw_episodes(results: Results, console: Console | None, *, allow_import: bool = False) -> None:
+def draw_episodes(
+    results: Results,
+    console: Console | None,
+    stopping: Callable[[], bool] = lambda: False,
+    *,
+    allow_import: bool = False,
+) -> None:
     """Draw the last evaluation's first episode of a typical trial of each algorithm and environment.
 
     That is the trial with the median score (the nearest to it; of equals, the lowest seed). Pictures that
-    are there stay. What cannot be drawn is said on ``console``, with the reason, and is no error.
+    are there stay. What cannot be drawn is said on ``console``, with the reason, and is no error. Raises
+    ``Interrupted`` if ``stopping()`` is true before the last picture.
     """
     from rlbench.analysis.scores import typical_trials
     from rlbench.api import RlbenchError
+    from rlbench.reports.numbers import count
     from rlbench.results.rows import printable
     from rlbench.results.videos import read_videos
     from rlbench.running.replaying import keep, replay
+    from rlbench.running.runner import Interrupted
 
     def say(text: str) -> None:
         if console is not None:
@@ -128,9 +152,12 @@ def draw_episodes(results: Results, console: Console | None, *, allow_import: bo
     frames, typical = results.frames, set(typical_trials(results.trials))
     chosen = [trial for trial in frames.stored if trial.hash in typical]
     there = {video.trial.hash for video in read_videos(frames.root, chosen)[0] if not video.episode.episode}
-    for trial in chosen:
-        if trial.hash in there:
-            continue
+    left = [trial for trial in chosen if trial.hash not in there]
+    for index, trial in enumerate(left):
+        if stopping():
+            raise Interrupted(
+                f"stopped with {count(len(left) - index, 'picture')} left; the same command continues"
+            )
         try:
             again = replay(frames, trial, 0, results.catalogue, allow_import=allow_import, say=say)
             if again.equal:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rlbench.plugins import Catalogue
 
 DOCUMENT_SCHEMA = 1
+_COUNTABLE = 2**53  # up to here every whole number is a float
 
 
 class Results(Stored):
@@ -127,7 +128,7 @@ class Results(Stored):
             within = margins(self.references(), margin) if margin and metric == DEFAULT_METRIC else {}
             decisions = self.decisions()
             pairs = compare_pairs(learners, spec.higher_is_better, within, arms_of(decisions))
-            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, self._unknown_choice)
+            pairs = with_decisions(pairs, decisions, metric == DEFAULT_METRIC, self.unknown_choice)
             self._compared[metric, margin] = with_effect_sizes(pairs, learners, spec.higher_is_better)
         return self._compared[metric, margin].copy()
 
@@ -145,7 +146,7 @@ class Results(Stored):
         if margin not in self._suite_compared:
             untested = arms_of(self.decisions())
             within = margin or float("nan")
-            found = compare_suite(self._suite, within, untested, self._unknown_choice)
+            found = compare_suite(self._suite, within, untested, self.unknown_choice)
             self._suite_compared[margin] = found
         return self._suite_compared[margin].copy()
 
@@ -155,6 +156,7 @@ class Results(Stored):
         Columns as in ``analysis.claims.Claim``: ``env, first, second, metric, verdict``, the means, their
         difference ``effect`` with its interval, the corrected p and over how many tests, ``n`` of ``of``.
         For the default metric, claims over several ``environments`` come after those on each.
+        ``seeds_needed`` are whole numbers here, and missing where they are not known or beyond counting.
         """
         import pandas as pd
 
@@ -166,7 +168,9 @@ class Results(Stored):
         if metric == DEFAULT_METRIC:
             claims += claims_of(self.suite_comparisons(margin), metric, margin)
         table = pd.DataFrame([vars(claim) for claim in claims], columns=COLUMNS)
-        return table.assign(text=[plain(claimed(claim)) for claim in claims])
+        seeds = table["seeds_needed"].astype(float)
+        whole = seeds.where(seeds < _COUNTABLE).astype("Int64")
+        return table.assign(seeds_needed=whole, text=[plain(claimed(claim)) for claim in claims])
 
     def plot_curves(self, ax: Any = None, env: str | None = None) -> Any:
         """Draw one environment's learning curves as the report does; give the matplotlib axes.
@@ -241,7 +245,7 @@ class Results(Stored):
         } | ({"decisions": json_rows(self.decisions())} if len(self.decisions()) else {})
 
     @property
-    def _unknown_choice(self) -> str:
+    def unknown_choice(self) -> str:
         """Why it is not known what chose how many seeds there are; empty where nothing stands in the way."""
         journals, damaged = self._journals
         if damaged:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
+from in_process import lockstep, plan_for
 from synthetic import identity, write_results, write_trial
 
 import rlbench
-from rlbench.api import UsageError
+from rlbench.api import FolderError, UsageError
+from rlbench.experiment import run_plan
 from rlbench.results.store import Store
+from rlbench.running import replaying
+from rlbench.running.runner import Interrupted
+
+__all__ = ["lockstep"]
 
 STATUSES = {("dqn", "CartPole-v1", 1): "failed", ("dqn", "CartPole-v1", 2): "diverged"}
 UNSUPPORTED = [{"algorithm": "value-iteration", "env": "CartPole-v1", "reason": "needs a model"}]
@@ -70,6 +78,15 @@ def test_claims_are_a_frame_with_a_sentence_each_and_the_margin_of_the_reference
     assert results.claims(margin=0)["margin"].isna().all()
     with pytest.raises(UsageError, match="from 0 to below 1"):
         results.claims(margin=5)
+
+
+def test_the_seeds_that_a_claim_needs_are_whole_numbers_or_missing(tmp_path):
+    write_results(tmp_path, algorithms=("a2c", "dqn", "random"), seeds=3)
+    results = rlbench.load(tmp_path)
+    wanted = results.comparisons()
+    told = [claim["seeds_needed"] for claim in json.loads(json.dumps(results.document()))["claims"]]
+    assert told == [None if not math.isfinite(seeds) else int(seeds) for seeds in wanted["seeds_needed"]]
+    assert any(isinstance(seeds, int) for seeds in told)
 
 
 def test_another_algorithm_changes_no_score_and_the_claims_say_over_how_many_tests(tmp_path):
@@ -204,3 +221,22 @@ def test_a_damaged_copy_of_a_trial_has_no_score_of_its_own(results):
     copied = rlbench.load(results.path)
     assert copied.trials.loc[copied.trials["status"] == "damaged", "score"].isna().all()
     assert copied.scores()[["mean", "n"]].equals(results.scores()[["mean", "n"]])
+
+
+def test_pictures_are_drawn_under_the_lock_and_the_wish_to_stop_is_heard(lockstep, tmp_path, monkeypatch):
+    plan, catalogue = plan_for(tmp_path / "run", algos="a2c,random", video=True)
+    begun = []
+
+    def draw(frames, trial, *rest, **options):
+        begun.append(trial.label)
+        with pytest.raises(FolderError, match="another run is writing"), Store(frames.root).lock():
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        raise UsageError("there is no paint")
+
+    monkeypatch.setattr(replaying, "replay", draw)
+    with pytest.raises(Interrupted, match="1 picture left; the same command continues"):
+        run_plan(plan, catalogue, executor=None, console=None, command="a test")
+    assert begun == ["a2c"]
+    with Store(tmp_path / "run").lock():
+        pass

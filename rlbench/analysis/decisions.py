@@ -20,14 +20,15 @@ COLUMNS = [
 def decided(journals: Sequence[Journal], trials: pd.DataFrame) -> pd.DataFrame:
     """Give the last decision on each pair, named as ``trials`` name it.
 
-    Columns: ``env, first, second``; ``verdict``: ``larger`` (the first's scores are), ``smaller`` or
-    ``undecided``; ``n_first, n_second`` scores that it is of; ``interim, of``: after which group, of how
-    many; ``seeds, max_seeds``: the same in seeds a side; ``tests``: how many pairs share the family-wise
-    error; ``reason``: why a decision does not count, being ``undecided`` as not all of its scores are there;
-    ``run``: its journal's hash.
+    Columns: ``env``; ``first, second``, as in claims the better one first, which of an open pair is the one
+    whose mean is higher now; ``verdict``: ``better`` (the first is) or ``undecided``; ``n_first, n_second``
+    scores that it is of; ``interim, of``: after which group, of how many; ``seeds, max_seeds``: the same in
+    seeds a side; ``tests``: how many pairs share the family-wise error; ``reason``: why a decision does not
+    count, being ``undecided`` as not all of its scores are there; ``run``: its journal's hash.
     """
     names = dict(zip(trials["hash"], zip(trials["algorithm"], trials["env"], strict=True), strict=True))
-    scored = set(trials.loc[np.isfinite(trials["score"].to_numpy(float)), "hash"])
+    scored = trials[np.isfinite(trials["score"].to_numpy(float))]
+    there, means = set(scored["hash"]), scored.groupby(["algorithm", "env"])["score"].mean().to_dict()
     rows = []
     for journal in journals:
         layout = journal.layout
@@ -36,18 +37,35 @@ def decided(journals: Sequence[Journal], trials: pd.DataFrame) -> pd.DataFrame:
             for arm in layout.arms
         ]
         for one in journal.last():
-            (first, env), (second, _) = (arms[arm] for arm in layout.tests[one.test])
-            counts = (one.n_first, one.n_second, one.interim, layout.interims)
-            seeds = (one.interim * layout.group, layout.interims * layout.group)
-            gone = [
-                f"{there} of {n} scores of {name} are left"
-                for name, arm, n in zip((first, second), layout.tests[one.test], counts, strict=False)
-                if (there := len(scored.intersection(layout.arms[arm].trials[: seeds[0]]))) < n
-            ]
-            verdict = "undecided" if gone else one.verdict
-            reason = " and ".join(gone)
+            pair = layout.tests[one.test]
+            env, seeds = arms[pair[0]][1], one.interim * layout.group
+            sides = [(arms[arm][0], n) for arm, n in zip(pair, (one.n_first, one.n_second), strict=True)]
+            left = [len(there.intersection(layout.arms[arm].trials[:seeds])) for arm in pair]
+            reason = " and ".join(
+                f"{kept} of {n} scores of {name} are left"
+                for (name, n), kept in zip(sides, left, strict=True)
+                if kept < n
+            )
+            verdict = "undecided" if reason or one.verdict == "undecided" else "better"
+            if verdict == "undecided":
+                sides.sort(key=lambda side: (-means.get((side[0], env), -math.inf), side[0]))
+            elif one.verdict == "smaller":
+                sides.reverse()
+            (first, n_first), (second, n_second) = sides
+            groups = (one.interim, layout.interims, seeds, layout.interims * layout.group)
             rows.append(
-                (env, first, second, verdict, *counts, *seeds, len(layout.tests), reason, layout.hash)
+                (
+                    env,
+                    first,
+                    second,
+                    verdict,
+                    n_first,
+                    n_second,
+                    *groups,
+                    len(layout.tests),
+                    reason,
+                    layout.hash,
+                )
             )
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(
         ["env", "first", "second"], kind="stable", ignore_index=True
@@ -111,7 +129,7 @@ def with_decisions(
 
 def _verdict(first: str, rows: Sequence[Any]) -> tuple[str, str]:
     """Give the verdict and its reason, by one pair's decisions, where ``first`` has the larger mean now."""
-    winners = {{"larger": row.first, "smaller": row.second}.get(row.verdict, "") for row in rows}
+    winners = {row.first if row.verdict == "better" else "" for row in rows}
     how = f"after {rows[0].seeds} of at most {rows[0].max_seeds} seeds"
     if rows[0].tests > 1:
         how += f", {rows[0].tests} comparisons together"

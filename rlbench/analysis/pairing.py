@@ -47,6 +47,7 @@ class _Pairs:
     b: np.ndarray
     notes: str
     reason: str
+    untested: str = ""
 
     @property
     def both(self) -> np.ndarray:
@@ -66,7 +67,7 @@ class _Pairs:
     @property
     def testable(self) -> bool:
         """Whether a test could say something."""
-        return not self.reason and not self.identical and len(self.differences) >= 2
+        return not (self.reason or self.untested or self.identical) and len(self.differences) >= 2
 
 
 def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
@@ -106,6 +107,7 @@ def compare_versions(
     scored: Sequence[Scored],
     unlike: Mapping[tuple[str, str], str] | None = None,
     notes: Mapping[tuple[str, str], str] | None = None,
+    untested: Mapping[tuple[str, str], str] | None = None,
 ) -> pd.DataFrame:
     """Compare B with A, cell by cell and metric by metric, paired by seed.
 
@@ -118,11 +120,14 @@ def compare_versions(
     decided`` where no signs of these differences could pass; ``reason`` for a row that is open for want of
     scores or of a counterpart; ``notes``: what else is not alike, and seeds that only one side has.
 
-    ``unlike`` says by cell why two sides are not the same problem or budget: such cells are not tested.
+    ``unlike`` says by cell why two sides are not the same problem or budget: such cells are not compared.
+    ``untested`` says why the test would not hold: such cells have a difference and no p, and are undecided.
     Identical rows are not tests: with every difference 0 they cannot be rejected, and the test is one given
     the absolute differences, so that leaving them out is fair (Tarone 1990).
     """
     rows = [row for one in scored for row in _paired(one, unlike or {}, notes or {})]
+    for row in rows:
+        row.untested = (untested or {}).get((row.algorithm, row.env), "")
     floors = np.array([smallest_flip_p(int(np.count_nonzero(row.differences))) for row in rows])
     tested = np.array([row.testable for row in rows], dtype=bool)
     observed, safe = (np.full(len(rows), math.nan) for _ in range(2))
@@ -178,6 +183,8 @@ def _judged(row: _Pairs, seen: float, corrected: float, reachable: float) -> dic
         return {"verdict": "cannot be decided", "reason": row.reason}
     if row.identical:
         return {"verdict": "identical", "reason": ""}
+    if row.untested:
+        return {"verdict": "undecided", "reason": row.untested}
     if corrected <= LEVEL:
         improved = (row.differences.mean() > 0) == row.scored.higher_is_better
         return {"verdict": "better" if improved else "worse", "reason": ""}

@@ -95,7 +95,7 @@ def show(rows: pd.DataFrame, failed: pd.DataFrame, console: Console) -> None:
     verdicts = rows.loc[rows["verdict"] != "not judged", "verdict"].value_counts(sort=False).sort_index()
     tests = int(rows["tests"].max())
     sums = ", ".join(f"{amount} {verdict}" for verdict, amount in verdicts.items())
-    say(f"B against A: {sums}; p corrected over {count(tests, 'test')} (Holm)")
+    say(f"B against A: {sums}" + (f"; p corrected over {count(tests, 'test')} (Holm)" if tests else ""))
 
 
 _HEAD = ["algorithm", "score", "verdict", "A", "B", "B - A", "95 % interval", "p", "pairs"]

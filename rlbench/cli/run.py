@@ -149,8 +149,23 @@ def _print_plan(document: dict[str, Any], console: Console) -> None:
         console.print(table)
     for row in document["unsupported"]:
         console.print(Text(f"unsupported: {row['algorithm']} on {row['env']}: {row['reason']}"))
-    console.print(
-        Text(f"{document['trials']} trials, {document['missing']} of them to run, in {document['folder']}")
-    )
-    if document["at_most"] > document["trials"]:
-        console.print(Text(f"that is the first group; at most {document['at_most']} trials until decided"))
+    for line in _work(document):
+        console.print(Text(line))
+
+
+def _work(document: dict[str, Any]) -> list[str]:
+    """Say what the run would do next."""
+    missing, folder = document["missing"], document["folder"]
+    counts = f"{document['trials']} trials, {missing} of them to run, in {folder}"
+    if "group" not in document:
+        return [counts]
+    group = document["group"]
+    number, of, seeds = group["number"], group["of"], group["seeds"]
+    pairs = "; ".join(group["undecided"])
+    if missing:
+        where = f"group {number} of {of}, seeds {seeds[0]} to {seeds[-1]}: {counts}"
+        return [where, f"at most {document['at_most']} trials until decided; undecided: {pairs}"]
+    return [
+        f"nothing to run in {folder}: "
+        + (f"undecided at the last seed: {pairs}" if pairs else "all is decided")
+    ]

@@ -47,7 +47,7 @@ def print_scores(results: Results, console: Console) -> None:
     from rich.text import Text
 
     from rlbench.reports.answer import answers
-    from rlbench.reports.numbers import count
+    from rlbench.reports.numbers import count, reasons
     from rlbench.reports.sentences import plain
     from rlbench.results.rows import printable
     from rlbench.running.overview import last_line
@@ -57,8 +57,7 @@ def print_scores(results: Results, console: Console) -> None:
         console.print(_score_table(str(env), rows))
     weak = scores[(scores["weak"] != "") & (scores["n"] > 1)]
     if not weak.empty:
-        reasons = "; ".join(dict.fromkeys(reason for text in weak["weak"] for reason in text.split("; ")))
-        console.print(Text(f"* weak interval: {reasons}", style="dim"))
+        console.print(Text(f"* weak interval: {'; '.join(reasons(weak['weak']))}", style="dim"))
     for sentence in answers(results):
         console.print(Text(printable(plain(sentence))))
     trials = results.trials
@@ -72,7 +71,7 @@ def print_scores(results: Results, console: Console) -> None:
         text = f"{count(results.missing, 'trial')} asked for and not started; the same command runs them"
         console.print(Text(text, style="yellow"))
     for problem in results.problems:
-        console.print(Text(f"damaged: {problem}", style="red"))
+        console.print(Text(printable(f"damaged: {problem}"), style="red"))
 
 
 def print_decisions(results: Results, console: Console) -> None:

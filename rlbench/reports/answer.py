@@ -174,7 +174,9 @@ def _ranked(claims: Sequence[Claim], decimals: int) -> list[Sentence]:
     if open_:
         rivals = [_rival(claim, decimals, told=claim.n_second < claim.of_second) for claim in open_]
         because = _because(claim.reason for claim in open_)
-        sentences.append(sentence("Between it and {} the data do not decide{}.", listed(rivals), because))
+        each = "each of " if len(rivals) > 1 else ""
+        text = "Between it and {}{} the data do not decide{}."
+        sentences.append(sentence(text, each, listed(rivals), because))
     return sentences
 
 

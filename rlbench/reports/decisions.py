@@ -38,8 +38,7 @@ def outcome(row: Any) -> str:
     """Say one decision in words."""
     if row.verdict == "undecided":
         return f"{row.first} or {row.second}: undecided{row.reason and f' ({row.reason})'}"
-    better, worse = (row.first, row.second) if row.verdict == "larger" else (row.second, row.first)
-    return f"{better} is better than {worse}"
+    return f"{row.first} is better than {row.second}"
 
 
 def savings(used: int, most: int) -> str:

@@ -10,7 +10,7 @@ from rlbench.analysis.metrics import THRESHOLD
 from rlbench.analysis.scores import CELL
 from rlbench.api import Section
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import decimals_for
+from rlbench.reports.numbers import decimals_for, reasons
 from rlbench.reports.style import looks_of
 
 _METRICS = ("auc", "steps-to-threshold", "threshold-reached")
@@ -36,7 +36,7 @@ def efficiency(results: Any) -> Section | None:
         "efficiency.html",
         groups=groups,
         looks=looks_of(results),
-        reasons=sorted({reason for mark in marks for reason in mark.split("; ") if reason}),
+        reasons=reasons(marks),
     )
     tables = [summary.assign(metric=name) for name, summary in summaries.items()]
     return Section(html, tables={"efficiency": pd.concat(tables, ignore_index=True)})

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rlbench.analysis.scores import typical_trials
 from rlbench.api import Section
 from rlbench.reports.markup import fragment
 from rlbench.reports.style import looks_of
@@ -30,6 +31,8 @@ def episodes(results: Any) -> Section | None:
     videos.sort(
         key=lambda video: (video.trial.env, video.trial.label, video.trial.seed, video.episode.episode)
     )
+    typical = results.trials[results.trials["hash"].isin(typical_trials(results.trials))]
+    medians = set(typical["hash"])
     shown, left_out, size = [], [], 0
     for video in videos:
         mine = len(video.moving) + len(video.still)
@@ -37,16 +40,26 @@ def episodes(results: Any) -> Section | None:
             left_out.append(video.path.relative_to(frames.root).as_posix())
             continue
         size += mine
-        shown.append((video, _inline("webp", video.moving), _inline("png", video.still), _place(video)))
+        pictures = (_inline("webp", video.moving), _inline("png", video.still))
+        shown.append((video, *pictures, _place(video), video.trial.hash in medians))
     html = fragment(
         "episodes.html",
         shown=shown,
+        others=_others(typical, videos),
         left_out=left_out,
         damaged=[path.relative_to(frames.root).as_posix() for path in damaged],
         unlike=[video.path.relative_to(frames.root).as_posix() for video in unlike],
         looks=looks_of(results),
     )
     return Section(html)
+
+
+def _others(typical: pd.DataFrame, videos: Sequence[Video]) -> list[tuple[str, str, int]]:
+    """Give the ``typical`` trials without a picture beside trials that have one, as more seeds leave them."""
+    drawn = {(video.trial.label, video.trial.env) for video in videos}
+    there = {video.trial.hash for video in videos}
+    rows = typical.sort_values(_TRIAL)[[*_TRIAL, "hash"]].itertuples(index=False, name=None)
+    return [(*cell, seed) for *cell, seed, digest in rows if tuple(cell) in drawn and digest not in there]
 
 
 def _unlike(videos: Sequence[Video], evaluations: pd.DataFrame) -> list[Video]:

@@ -111,6 +111,10 @@ def _latex_cell(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
+    import pandas as pd
+
+    if value is pd.NA:
+        return numbers.MISSING
     if isinstance(value, float):
         return numbers.MISSING if math.isnan(value) else f"{value:.6g}"
     return " ".join(str(value).split())

@@ -11,9 +11,10 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from rlbench.api import UsageError, did_you_mean
+from rlbench.reports.answer import exact_values
 from rlbench.reports.drawing import legend_lines
 from rlbench.reports.figures import draw_curves
-from rlbench.reports.sections import horizontal_levels
+from rlbench.reports.sections import curves_on
 from rlbench.reports.style import figure_style, literal, looks_of
 
 _SIZE = (6.4, 4.0)  # inches
@@ -30,12 +31,8 @@ def plot_curves(results: Any, axes: Axes | None, env: str | None) -> Axes:
     env = env or known[0]
     if env not in known:
         raise UsageError(f"no curves on {env!r}; {did_you_mean(env, known)}")
-    means = means[means["env"] == env]
-    points = means.groupby("algorithm")["step"].transform("size")
-    curves, trials, seeds = means[points > 1], results.trials, results.seed_curves()
-    levels = horizontal_levels(results, means[points == 1]).get(env, {})
-    seeds = seeds[(seeds["env"] == env) & seeds["algorithm"].isin(curves["algorithm"])]
-    looks = looks_of(results)
+    curves, seeds, levels = curves_on(env, means, results.seed_curves(), exact_values(results))
+    trials, looks = results.trials, looks_of(results)
     with contextlib.ExitStack() as stack:
         if axes is None:
             stack.enter_context(sns.axes_style("ticks"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from rlbench.reports.sentences import enumerated
+
 MISSING = "–"
 
 
@@ -41,10 +43,15 @@ def outcome(low: float, high: float, decimals: int) -> str:
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
+def reasons(marks: Iterable[str]) -> list[str]:
+    """Give each reason once for which one of several intervals is marked as weak."""
+    return list(dict.fromkeys(reason for mark in marks for reason in mark.split("; ") if reason))
+
+
 def weak(marks: Iterable[str]) -> str:
     """Give ``weak: fewer than 10 seeds`` from the marks of several intervals; empty where none is marked."""
-    reasons = dict.fromkeys(reason for mark in marks for reason in mark.split("; ") if reason)
-    return f"weak: {' and '.join(reasons)}" if reasons else ""
+    found = enumerated(reasons(marks))
+    return f"weak: {found}" if found else ""
 
 
 def p_value(value: float) -> str:

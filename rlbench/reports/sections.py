@@ -11,6 +11,7 @@ import pandas as pd
 from rlbench.analysis.claims import claims_of
 from rlbench.analysis.comparisons import unequal_budgets
 from rlbench.analysis.curves import wall_clock
+from rlbench.analysis.scores import CELL
 from rlbench.api import Section
 from rlbench.reports import figures, printed
 from rlbench.reports.answer import answers
@@ -18,7 +19,7 @@ from rlbench.reports.answer import exact_values as _exact
 from rlbench.reports.answer import solvers as _solvers
 from rlbench.reports.decisions import chosen
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import count, decimals_for, duration, weak
+from rlbench.reports.numbers import count, decimals_for, duration, reasons, weak
 from rlbench.reports.sentences import html as html_of
 from rlbench.reports.style import looks_of
 
@@ -63,9 +64,13 @@ def scores(results: Any) -> Section | None:
         groups.append((env, decimals_for(rows["mean"]), list(ranked.itertuples())))
         if rows["n"].sum():
             drawn[str(env)] = figures.score_points(str(env), rows, here, looks)
-    several = table.loc[table["n"] > 1, "weak"]
-    reasons = sorted({reason for text in several for reason in text.split("; ") if reason})
-    html = fragment("scores.html", groups=groups, looks=looks, reasons=reasons, exact=_exact(results))
+    html = fragment(
+        "scores.html",
+        groups=groups,
+        looks=looks,
+        reasons=reasons(table.loc[table["n"] > 1, "weak"]),
+        exact=_exact(results),
+    )
     tables = {
         "scores": printed.scores(table),
         "predictions": next_run,
@@ -79,14 +84,16 @@ def curves(results: Any) -> Section | None:
     means, seeds, trials, looks = results.curves(), results.seed_curves(), results.trials, looks_of(results)
     if means.empty:
         return None
-    points = means.groupby(["algorithm", "env"])["step"].transform("size")
-    levels = horizontal_levels(results, means[points == 1])
+    exact = _exact(results)
     drawn: dict[str, Any] = {}
     notes = []
+    banded: set[tuple[str, str]] = set()  # what has a band
+    some_levels = False
     for env in sorted(set(means["env"])):
-        here = means[(means["env"] == env) & (points > 1)]
-        mine = seeds[(seeds["env"] == env) & seeds["algorithm"].isin(here["algorithm"])]
-        rest = (trials[trials["env"] == env], levels.get(env, {}), looks)
+        here, mine, levels = curves_on(env, means, seeds, exact)
+        some_levels |= bool(levels)
+        banded |= set(here.loc[here["low"].notna(), CELL].itertuples(index=False, name=None))
+        rest = (trials[trials["env"] == env], levels, looks)
         timed, timed_means = wall_clock(mine, here, trials[trials["status"] != "damaged"])
         drawn[env] = {_STEPS: figures.learning_curves(env, mine, here, *rest)}
         if len(timed_means):
@@ -94,16 +101,11 @@ def curves(results: Any) -> Section | None:
         for algorithm, curve in here[here["n"] < here["of"]].groupby("algorithm", sort=True):
             fewest = curve.loc[curve["n"].idxmin()]
             notes.append((algorithm, env, int(fewest["n"]), int(fewest["of"]), int(curve["step"].iloc[0])))
-    cells = set(
-        means.loc[(points > 1) & means["low"].notna(), ["algorithm", "env"]].itertuples(
-            index=False, name=None
-        )
-    )
-    marks = [row.weak for row in results.scores().itertuples() if (row.algorithm, row.env) in cells]
+    marks = [row.weak for row in results.scores().itertuples() if (row.algorithm, row.env) in banded]
     html = fragment(
         "curves.html",
         notes=notes,
-        levels=any(levels.values()),
+        levels=some_levels,
         timed=any(_CLOCK in views for views in drawn.values()),
         looks=looks,
         weak=("" if all(marks) else "some ") + weak(marks) if any(marks) else "",
@@ -132,6 +134,7 @@ def comparisons(results: Any) -> Section | None:
         "comparisons.html",
         groups=groups,
         looks=looks_of(results),
+        reasons=reasons(pairs.loc[pairs["low"].notna(), "weak"]),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
         suite=int(suite["tests"].max()) if len(suite) else 0,
@@ -291,12 +294,18 @@ def _together(documents: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(key, " / ".join(texts)) for key, texts in sorted(values.items()) if texts]
 
 
-def horizontal_levels(results: Any, single: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Give what to draw as a line for cells with one evaluation point: the exact value where it is known."""
-    exact = _exact(results)
-    levels: dict[str, dict[str, float]] = {}
-    for row in single.itertuples():
-        level = exact.get((row.algorithm, row.env), row.mean)
-        if math.isfinite(level):
-            levels.setdefault(row.env, {})[row.algorithm] = level
-    return levels
+def curves_on(
+    env: str, means: pd.DataFrame, seeds: pd.DataFrame, exact: Mapping[tuple[str, str], float]
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float]]:
+    """Give what is drawn of an environment: mean curves, the curves of their seeds, and levels.
+
+    What has one evaluation point alone is a level: the ``exact`` value where it is known, else the mean.
+    """
+    here = means[means["env"] == env]
+    points = here.groupby("algorithm")["step"].transform("size")
+    curves = here[points > 1]
+    values = {
+        row.algorithm: exact.get((row.algorithm, env), row.mean) for row in here[points == 1].itertuples()
+    }
+    levels = {algorithm: value for algorithm, value in values.items() if math.isfinite(value)}
+    return curves, seeds[(seeds["env"] == env) & seeds["algorithm"].isin(curves["algorithm"])], levels

@@ -33,6 +33,11 @@ def listed(parts: Sequence[Sentence]) -> Sentence:
     return (*joined(parts[:-1], ", "), " and ", *parts[-1])
 
 
+def enumerated(texts: Iterable[str]) -> str:
+    """Give plain texts as in ``a, b and c``."""
+    return plain(listed([(text,) for text in texts]))
+
+
 def joined(parts: Iterable[Sentence], between: str = " ") -> Sentence:
     """Join sentences to one."""
     pieces = [piece for part in parts for piece in (between, *part)]

@@ -11,7 +11,7 @@ from rlbench.api import Section
 from rlbench.reports import printed
 from rlbench.reports import suite_figures as figures
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import decimals_for, weak
+from rlbench.reports.numbers import decimals_for, reasons, weak
 from rlbench.reports.style import looks_of
 
 _DECIMALS = 2  # of normalised scores
@@ -76,7 +76,7 @@ def gaps(results: Any) -> Section | None:
         exact=EXACT,
         sources=set(table["source"]),
         groups=groups,
-        reasons=sorted({reason for text in marks for reason in text.split("; ") if reason}),
+        reasons=reasons(marks),
         curves=bool(drawn),
         decimals_for=decimals_for,
         looks=looks,

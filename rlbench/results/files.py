@@ -38,6 +38,11 @@ def read_bytes(path: Path) -> bytes | None:
         raise FolderError(f"cannot read {path}: {error.strerror}; make it readable") from None
 
 
+def shown(path: Path | str) -> str:
+    """Give a path as text that any output can carry, also where its bytes are none."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 @contextlib.contextmanager
 def write_errors(path: Path) -> Iterator[None]:
     """Turn an ``OSError`` into a ``FolderError`` that names ``path``, the cause and the cure."""

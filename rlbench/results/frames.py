@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rlbench.api import UsageError
-from rlbench.results.files import read_bytes
+from rlbench.results.files import read_bytes, shown
+from rlbench.results.naming import tell_settings_apart
 from rlbench.results.records import (
     PLATFORM,
     Status,
@@ -34,13 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_LONGEST_SUFFIX = 3  # differing settings that a name spells out before it gives their hash instead
-_PROBLEM = ("env_kwargs", "max_episode_steps")  # what belongs to the environment in a trial's identity
-_BUDGET = (
-    "steps",
-    "evaluation_points",
-    "evaluation_episodes",
-)  # what learners are given alike to be compared
 _LOST = "is damaged or missing"
 _MIXED = (
     "is readable but not the one that status.json tells of: it is damaged, or mixed from two runs of one "
@@ -85,6 +78,8 @@ class Frames:
         self.root = Path(root)
         self.problems: list[str] = []
         self.damaged: dict[str, str] = {}  # folder of the trial -> what is wrong with it
+        if self.root.is_file():
+            raise UsageError(f"{self.root} is a file; give the results folder, as in --out of rlbench run")
         if not self.root.is_dir():
             raise UsageError(f"there is no folder {self.root}; make one with: rlbench run --out {self.root}")
         if not is_results_folder(self.root):
@@ -93,8 +88,8 @@ class Frames:
     @cached_property
     def stored(self) -> list[StoredTrial]:
         """Every trial's folder, by label, environment and seed; names made unambiguous."""
-        found = [self._read_trial(path, *parsed) for path, parsed in _trial_folders(self.root / "trials")]
-        _tell_settings_apart(found)
+        found = [self._read_trial(path, *parsed) for path, parsed in self._trial_folders()]
+        tell_settings_apart(found)
         return sorted(found, key=lambda trial: (trial.label, trial.env, trial.seed, trial.hash))
 
     @cached_property
@@ -213,6 +208,23 @@ class Frames:
             if expected and hashlib.sha256(read_bytes(path) or b"").hexdigest() != expected:
                 self._problem(f"{path} {_LOST}; to have it, remove the folder and run the same command again")
 
+    def _trial_folders(self) -> Iterator[tuple[Path, tuple[str, str, int, str]]]:
+        """Give every trial's folder with what its names say."""
+        for algorithm in self._named_folders(self.root / "trials"):
+            for environment in self._named_folders(algorithm):
+                label, env = decode_name(algorithm.name), decode_name(environment.name)
+                for path in _folders(environment):
+                    parsed = parse_trial_folder(path.name)
+                    if parsed is not None:
+                        yield path, (label, env, *parsed)
+
+    def _named_folders(self, parent: Path) -> Iterator[Path]:
+        for folder in _folders(parent):
+            if shown(folder.name) == folder.name:
+                yield folder
+            else:
+                self._problem(f"{folder} has a name that is no text, so nothing in it is read; rename it")
+
     def _read_trial(self, path: Path, label: str, env: str, seed: int, digest: str) -> StoredTrial:
         trial = StoredTrial(path, label, env, seed, digest)
         document = _read_named(path / "trial.json", digest)
@@ -270,21 +282,11 @@ class Frames:
         self._problem(message)
 
     def _problem(self, message: str) -> None:
-        if message not in self.problems:
-            self.problems.append(message)
+        if shown(message) not in self.problems:
+            self.problems.append(shown(message))
 
     def _relative(self, trial: StoredTrial) -> str:
         return trial.path.relative_to(self.root).as_posix()
-
-
-def _trial_folders(trials: Path) -> Iterator[tuple[Path, tuple[str, str, int, str]]]:
-    for algorithm in _folders(trials):
-        for environment in _folders(algorithm):
-            label, env = decode_name(algorithm.name), decode_name(environment.name)
-            for path in _folders(environment):
-                parsed = parse_trial_folder(path.name)
-                if parsed is not None:
-                    yield path, (label, env, *parsed)
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -293,62 +295,6 @@ def _folders(parent: Path) -> list[Path]:
             return [parent / name for name in sorted(entry.name for entry in entries if entry.is_dir())]
     except FileNotFoundError:
         return []
-
-
-def _tell_settings_apart(found: list[StoredTrial]) -> None:
-    """Extend names that stand for several settings: environments first, then labels on one environment."""
-    whole = [trial for trial in found if trial.document]
-    for trials in _grouped(whole, lambda trial: trial.env):
-        problems = [{name: trial.document.get(name) for name in _PROBLEM} for trial in trials]
-        for trial, suffix in zip(trials, _suffixes(problems), strict=True):
-            trial.env += suffix
-    for on_env in _grouped(whole, lambda trial: trial.env):
-        learners = [trial.document for trial in on_env if trial.document.get("kind") != "solver"]
-        budget = [name for name in _BUDGET if len({repr(one.get(name)) for one in learners}) > 1]
-        for trials in _grouped(on_env, lambda trial: trial.label):
-            rest = [
-                {name: value for name, value in trial.document.items() if name not in ("seed", *_PROBLEM)}
-                for trial in trials
-            ]
-            shown = budget if trials[0].document.get("kind") != "solver" else []
-            for trial, suffix in zip(trials, _suffixes(rest, shown), strict=True):
-                trial.label += suffix
-
-
-def _grouped(trials: list[StoredTrial], key: Callable[[StoredTrial], str]) -> list[list[StoredTrial]]:
-    groups: dict[str, list[StoredTrial]] = defaultdict(list)
-    for trial in trials:
-        groups[key(trial)].append(trial)
-    return list(groups.values())
-
-
-def _suffixes(documents: list[dict[str, Any]], shown: Sequence[str] = ()) -> list[str]:
-    """Say what tells each document from the others, as in `` [steps=1000]``, and the keys in ``shown``.
-
-    Empty where all are equal and nothing is to be shown; the hash of a document where it would be too long.
-    """
-    if not shown and len({msgspec.json.encode(document) for document in documents}) == 1:  # nearly always
-        return [""] * len(documents)
-    flat = [dict(_flatten(document)) for document in documents]
-    keys = sorted({key for one in flat for key in one} - set(shown))
-    differing = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
-    if not shown and not differing:
-        return [""] * len(flat)
-    suffixes = []
-    for one in flat:
-        parts = [f"{key.rpartition('.')[2]}={one.get(key)}" for key in (*shown, *differing)]
-        if len(differing) > _LONGEST_SUFFIX:
-            parts[len(shown) :] = [content_hash(one)[:8]]
-        suffixes.append(f" [{', '.join(parts)}]")
-    return suffixes
-
-
-def _flatten(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in document.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _is_at_home(document: Mapping[str, Any], path: Path) -> bool:

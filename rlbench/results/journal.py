@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from rlbench.results.files import read_bytes
+from rlbench.results.files import read_bytes, shown
 from rlbench.results.records import SCHEMA_VERSION, check_schema, content_hash, open_sealed, seal
 from rlbench.results.store import Store
 
@@ -106,7 +106,9 @@ def read_journals(root: Path) -> tuple[list[Journal], dict[str, str]]:
             check_schema(document, path)
         journal = _parsed(document)
         if journal is None or journal.layout.hash != path.stem:
-            problems[path.name] = f"{path} is damaged; the same command again decides anew from the scores"
+            problems[shown(path.name)] = (
+                f"{shown(path)} is damaged; the same command again decides anew from the scores"
+            )
         else:
             journals.append(journal)
     return journals, problems

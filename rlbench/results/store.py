@@ -176,8 +176,11 @@ class Store:
     def checkpoints(self, identity: TrialIdentity) -> list[Checkpoint]:
         """Give the whole checkpoints of an unfinished trial, newest first; damaged ones are passed over."""
         folder = self.folder(identity)
-        if any(path.is_symlink() for path in (folder / "checkpoint", *folder.glob("*.jsonl"))):
+        tables = list(folder.glob("*.jsonl"))
+        if any(path.is_symlink() for path in (folder / "checkpoint", *tables)):
             return []  # what would be written or cut off lies elsewhere
+        if not all(path.is_file() for path in tables):
+            return []  # a pipe would hold up whoever writes to it
         return sorted(
             (found for path in folder.glob("checkpoint/*.json") if (found := _read_checkpoint(path))),
             key=lambda checkpoint: -checkpoint.step,
@@ -307,13 +310,12 @@ class TrialWriter:
     def _rows(self, table: str) -> dict[str, list[Any]]:
         rows: dict[str, list[Any]] = {name: [] for name in COLUMNS[table]}
         path = self.folder / f"{table}.jsonl"
-        if path.exists():
-            for number, columns in enumerate(read_lines(path.read_bytes())):
-                if columns is None:
-                    raise FolderError(f"line {number + 1} of {path} is damaged; run the same command again")
-                length = len(columns["step"])
-                for name, column in rows.items():
-                    column.extend(columns.get(name, [None] * length))
+        for number, columns in enumerate(read_lines(read_bytes(path) or b"")):
+            if columns is None:
+                raise FolderError(f"line {number + 1} of {path} is damaged; run the same command again")
+            length = len(columns["step"])
+            for name, column in rows.items():
+                column.extend(columns.get(name, [None] * length))
         return rows
 
 
@@ -350,18 +352,18 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 def _read_checkpoint(path: Path) -> Checkpoint | None:
     """Give the checkpoint that ``path`` commits, if it, its data and the rows up to it are whole."""
     try:
-        document = open_sealed(path.read_bytes())
-        data = path.with_suffix(".safetensors").read_bytes()
+        document = open_sealed(read_bytes(path) or b"")
+        data = read_bytes(path.with_suffix(".safetensors")) or b""
         if document is None or hashlib.sha256(data).hexdigest() != document["sha256"]:
             return None
         checkpoint = msgspec.convert(document, Checkpoint)
         if path.stem != str(checkpoint.step):
             return None
         for table, length in checkpoint.rows.items():
-            lines = (path.parent.parent / f"{table}.jsonl").read_bytes()[:length] if length else b""
+            lines = (read_bytes(path.parent.parent / f"{table}.jsonl") or b"")[:length]
             if len(lines) != length or any(row is None for row in read_lines(lines)):
                 return None
-    except (OSError, KeyError, ValueError):
+    except (FolderError, KeyError, ValueError):
         return None
     return checkpoint
 

@@ -6,11 +6,14 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from rlbench.api import UsageError
+from rlbench.results.frames import Frames, is_results_folder
 from rlbench.results.journal import (
+    FOLDER,
     METRIC,
     Arm,
     Decision,
@@ -19,17 +22,29 @@ from rlbench.results.journal import (
     read_journals,
     write_journal,
 )
+from rlbench.results.records import content_hash
 from rlbench.results.store import Store
 from rlbench.running.plan import Plan
 from rlbench.running.runner import Interrupted
 from rlbench.running.seeding import SEED_LIMIT
 
 
+class Due(NamedTuple):
+    """The group of seeds that a run until decided is at: the first that lacks trials, else the last."""
+
+    plan: Plan  # of this group
+    number: int  # from 1
+    of: int
+    missing: int  # trials
+    undecided: list[str]  # pairs, by the groups before, and by this one where it lacks nothing
+
+
 def layout_of(plan: Plan) -> Layout:
     """Fix what is compared: every two learners on each environment, all of them one family.
 
     Raises ``UsageError`` where the options do not fit together, where there is nothing to compare, where no
-    scores could decide, and where the folder holds decisions on the same two learners by another layout.
+    scores could decide, and where the folder holds decisions on the same two learners by another layout, or
+    their results by a run that decided nothing.
     """
     from rlbench.analysis.comparisons import LEVEL
     from rlbench.analysis.sequential import PATHS, STREAM, attainable
@@ -86,7 +101,8 @@ def layout_of(plan: Plan) -> Layout:
         arms=arms,
         tests=tests,
     )
-    _check_folder(plan.folder, layout)
+    _check_decisions(plan.folder, layout)
+    _check_results(plan.folder, layout)
     return layout
 
 
@@ -94,7 +110,7 @@ def _count(tests: int) -> str:
     return f"{tests} comparison{'' if tests == 1 else 's'}"
 
 
-def _check_folder(folder: str, layout: Layout) -> None:
+def _check_decisions(folder: str, layout: Layout) -> None:
     """Refuse a second look at the same two learners by another layout, which no level would cover."""
     mine = _compared(layout)
     for other in read_journals(Path(folder))[0]:
@@ -105,6 +121,37 @@ def _check_folder(folder: str, layout: Layout) -> None:
                 f"--max-seeds {was.group * was.interims} over {_count(len(was.tests))}, and another "
                 "attempt, with fresh seeds too, would not keep the error they promise; repeat that command, "
                 "or give another folder with --out and tell of both"
+            )
+
+
+def _check_results(folder: str, layout: Layout) -> None:
+    """Refuse two learners whose results a run with a fixed number of seeds has shown already.
+
+    Whoever goes on where these did not decide has looked once more than the level allows for. Once there is
+    a journal, whatever came later changes nothing in it.
+    """
+    root = Path(folder)
+    if not is_results_folder(root) or (root / FOLDER / f"{layout.hash}.json").exists():
+        return
+    frames = Frames(root)
+    asked: dict[bool, set[str]] = {True: set(), False: set()}  # by whether it is until decided
+    for document in frames.experiments:
+        request = document.get("request")
+        kind = isinstance(request, dict) and request.get("until_decided") is True
+        asked[kind].update(document.get("trials", ()))
+    shown = {
+        content_hash({**trial.document, "seed": 0})
+        for trial in frames.stored
+        if trial.status == "finished" and (trial.hash in asked[False] or trial.hash not in asked[True])
+    }
+    for first, second in layout.tests:
+        if {layout.arms[first].seedless, layout.arms[second].seedless} <= shown:
+            start = max(trial.seed for trial in frames.stored) + 1
+            raise UsageError(
+                f"{folder} holds results of {_names(layout, (first, second))} by a run without "
+                "--until-decided: they have been seen, and decisions on top of them would not keep the error "
+                f"they promise; take fresh seeds in another folder (--seeds {start}:{start + layout.group} "
+                "--out DIR) and tell of both"
             )
 
 
@@ -145,6 +192,24 @@ def judge(layout: Layout, scores: Mapping[str, float], looks: int) -> Journal:
     return Journal(layout=layout, decisions=found)
 
 
+def due(plan: Plan, missing: Callable[[Plan], int], scores: Callable[[], Mapping[str, float]]) -> Due:
+    """Find the group that the next run trains, deciding from the stored scores; nothing is written.
+
+    ``missing(group)`` counts the trials that a group's plan lacks.
+    """
+    layout = layout_of(plan)
+    group, undecided = plan, set(range(len(layout.tests)))
+    for interim in range(1, layout.interims + 1):
+        lacking = missing(group)
+        if not lacking:
+            undecided = _undecided(judge(layout, scores(), interim))
+        if lacking or not undecided or interim == layout.interims:
+            break
+        group = _next_group(plan, layout, interim, undecided)
+    pairs = [_names(layout, layout.tests[test]) for test in sorted(undecided)]
+    return Due(group, interim, layout.interims, lacking, pairs)
+
+
 def run_groups(
     plan: Plan,
     train: Callable[[Plan], None],
@@ -167,10 +232,14 @@ def run_groups(
         journal = judge(layout, scores(), interim)
         _keep(store, journal, say)
         say(_progress(journal, interim))
-        undecided = {one.test for one in journal.last() if one.verdict == "undecided"}
+        undecided = _undecided(journal)
         if not undecided:
             return
         group = _next_group(plan, layout, interim, undecided)
+
+
+def _undecided(journal: Journal) -> set[int]:
+    return {one.test for one in journal.last() if one.verdict == "undecided"}
 
 
 def _keep(store: Store, journal: Journal, say: Callable[[str], None]) -> None:
@@ -182,10 +251,11 @@ def _keep(store: Store, journal: Journal, say: Callable[[str], None]) -> None:
         return
     for before, now in zip(kept, found, strict=False):
         if before != now:
+            pair = _names(layout, layout.tests[now.test])
             say(
-                f"the journal is not what the scores say: after {now.interim * layout.group} seeds "
-                f"{_names(layout, now)} was {_said(before)} and is {_said(now)}, as where a failed trial has "
-                "run again; it is written anew"
+                f"the journal is not what the scores say: after {now.interim * layout.group} seeds {pair} "
+                f"was {_said(before)} and is {_said(now)}, as where a failed trial has run again; it is "
+                "written anew"
             )
             break
     with store.lock():
@@ -196,8 +266,8 @@ def _said(one: Decision) -> str:
     return f"{one.verdict} ({one.n_first} and {one.n_second} scores)"
 
 
-def _names(layout: Layout, one: Decision) -> str:
-    first, second = (layout.arms[arm] for arm in layout.tests[one.test])
+def _names(layout: Layout, test: tuple[int, int]) -> str:
+    first, second = (layout.arms[arm] for arm in test)
     return f"{first.label} against {second.label} on {first.env}"
 
 

@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import msgspec
 
 from rlbench import discovery
+from rlbench.api import FolderError
+from rlbench.results.files import read_bytes
 from rlbench.results.frames import Frames, StoredTrial
 from rlbench.results.journal import read_journals
 from rlbench.results.records import Checkpoint, Status, open_sealed
@@ -267,8 +269,8 @@ def _last_checkpoint(folder: Path) -> _Found | None:
         steps = (int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdecimal())
         for step in sorted(steps, reverse=True):
             path = folder / "checkpoint" / f"{step}.json"
-            with contextlib.suppress(msgspec.ValidationError):
-                found = msgspec.convert(open_sealed(path.read_bytes()), Checkpoint)
+            with contextlib.suppress(msgspec.ValidationError, FolderError):
+                found = msgspec.convert(open_sealed(read_bytes(path) or b""), Checkpoint)
                 if f"{step}.safetensors" in names:
                     return _Found(found, _age(path.stat().st_mtime))
     return None

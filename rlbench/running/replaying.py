@@ -221,12 +221,13 @@ def _last_evaluation(frames: Frames, trial: StoredTrial, name: str) -> _Stored:
 def _perform(job: Job, catalogue: Catalogue, stored: _Stored, say: Say) -> _Performance:
     """Perform the last evaluation again: from the final weights if they give what is stored."""
     cohort = Cohort(trials=[job.identity], device=job.device)
-    weights = _final_weights(job.trial)
+    weights, why = _final_weights(job.trial)
     if weights is not None:
         performance = _from_weights(cohort, catalogue, stored.step, weights)
         if performance is not None and performance.is_as(stored):
             return performance
-    say("the policy is not in the final weights alone, so the trial is trained again")
+        why = "the policy is not in the final weights alone"
+    say(f"{why}, so the trial is trained again")
     performance = _Performance(stored.step)
     CohortRun(cohort, catalogue, performance.note, watch=performance.watch).run()
     if not performance.returns:
@@ -251,12 +252,14 @@ def _from_weights(
     return first if first.same_actions(second) else None
 
 
-def _final_weights(trial: StoredTrial) -> dict[str, np.ndarray] | None:
-    """Read a trial's final weights; ``None`` where there are none, or they are damaged."""
+def _final_weights(trial: StoredTrial) -> tuple[dict[str, np.ndarray] | None, str]:
+    """Read a trial's final weights; ``None`` where there are none, or they are damaged, and why."""
     from safetensors.numpy import load
 
     expected = trial.ending.files.get("final.safetensors") if trial.ending else None
-    data = read_bytes(trial.path / "final.safetensors")
-    if expected is None or data is None or hashlib.sha256(data).hexdigest() != expected:
-        return None
-    return load(data)
+    if expected is None:
+        return None, "no weights are stored"
+    data = read_bytes(trial.path / "final.safetensors") or b""
+    if hashlib.sha256(data).hexdigest() != expected:
+        return None, "the stored weights are damaged or missing"
+    return load(data), ""

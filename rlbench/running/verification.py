@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from rlbench.results.frames import Frames, StoredTrial
 from rlbench.results.records import TrialIdentity, decode_name, open_sealed
 from rlbench.results.store import Store
 from rlbench.running.options import Options
+from rlbench.running.overview import last_line
 from rlbench.running.plan import Plan, backend_of, resolve_device
 from rlbench.running.progress import Reporter
 from rlbench.running.provenance import differences, fingerprint, packages
@@ -104,7 +106,8 @@ def verify(
 def choose(frames: Frames, names: Sequence[str] = (), sample: int | None = None) -> list[StoredTrial]:
     """Choose among the trials that ended, damaged ones only by name.
 
-    A name is ``all``, ``LABEL``, ``LABEL/ENV``, ``LABEL/ENV/seed-K`` or ``LABEL/ENV/K``, or a trial's folder.
+    A name is ``all``, ``LABEL``, ``LABEL/ENV``, ``LABEL/ENV/seed-K`` or ``LABEL/ENV/K``, or a trial's folder,
+    as seen from the results folder or from the working folder.
     ``sample`` is how many of each algorithm and environment are taken: one, or all that are named. They are
     always the same.
     """
@@ -115,15 +118,29 @@ def choose(frames: Frames, names: Sequence[str] = (), sample: int | None = None)
         return _sample(ended, sample or 1)
     found: dict[str, StoredTrial] = {}
     for name in names:
-        named = [trial for trial in frames.stored if name == "all" or name in _names(trial)]
+        spellings = _spellings(name, frames.root)
+        named = [trial for trial in frames.stored if name == "all" or spellings & _names(trial)]
         if not named:
             known = {known for trial in frames.stored for known in _names(trial)}
-            raise api.UsageError(f"no trial {name!r} in {frames.root}; {api.did_you_mean(name, known)}")
+            nearest = api.did_you_mean(min(spellings, key=len), known)
+            raise api.UsageError(f"no trial {name!r} in {frames.root}; {nearest}")
         comparable = {trial.hash: trial for trial in named if trial.status in (*_ENDED, "damaged")}
         if not comparable:
-            raise api.UsageError(f"{name} is {named[0].status}: there is nothing to compare; choose another")
+            error = last_line(named[0].error)
+            raise api.UsageError(
+                f"{name} is {named[0].status}{error and f' ({error})'}, so no result is stored that could "
+                "come again; choose a trial that is finished"
+            )
         found |= comparable
     return _sample(list(found.values()), sample) if sample else list(found.values())
+
+
+def _spellings(name: str, root: Path) -> set[str]:
+    """Give what a name may stand for: itself, or a path to a place in the results folder."""
+    found = {name, name.rstrip("/")}
+    with contextlib.suppress(ValueError):
+        found.add(Path(os.path.abspath(name)).relative_to(os.path.abspath(root)).as_posix())
+    return found
 
 
 def _names(trial: StoredTrial) -> set[str]:

@@ -36,12 +36,21 @@ JOURNAL = journal(
 def test_the_last_decision_on_each_pair_is_shown_with_what_it_is_of():
     table = decided([JOURNAL], TRIALS)
     assert table[["first", "second", "verdict", "interim", "of", "seeds"]].to_numpy().tolist() == [
-        ["a", "b", "larger", 1, 2, 5],
-        ["a", "c", "larger", 2, 2, 10],
+        ["a", "b", "better", 1, 2, 5],
+        ["a", "c", "better", 2, 2, 10],
         ["b", "c", "undecided", 2, 2, 10],
     ]
     assert set(table["tests"]) == {3}
     assert set(table["max_seeds"]) == {10}
+
+
+def test_they_have_the_words_and_the_order_of_claims():
+    known = trials(a=range(10), b=range(10, 20), c=range(20, 30))
+    table = decided([journal((0, 1, "smaller"), (1, 1, "undecided"), (2, 2, "smaller"))], known)
+    claims = compare_pairs(known)[["first", "second"]].to_numpy().tolist()
+    assert sorted(table[["first", "second"]].to_numpy().tolist()) == sorted(claims)
+    verdicts = table.set_index(["first", "second"])["verdict"].to_dict()
+    assert verdicts == {("b", "a"): "better", ("c", "a"): "undecided", ("c", "b"): "better"}
 
 
 def test_names_are_those_that_the_trials_have_now():
@@ -116,7 +125,7 @@ def test_beside_a_damaged_journal_no_pair_has_a_verdict_or_a_p_value():
 def test_a_decision_does_not_outlive_its_scores():
     less = trials(a=[*range(10, 18), math.nan], b=range(10), c=range(10))
     table = decided([JOURNAL], less)
-    assert table["verdict"].tolist() == ["larger", "undecided", "undecided"]  # a against b was of five seeds
+    assert table["verdict"].tolist() == ["better", "undecided", "undecided"]  # a against b was of five seeds
     assert table["reason"].tolist() == ["", "8 of 10 scores of a are left", ""]
     found = with_decisions(compare_pairs(less), table, True).set_index(["first", "second"])
     assert found.loc[("a", "c"), "verdict"] == "undecided"

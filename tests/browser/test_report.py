@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from synthetic import write_results
 
 import rlbench
@@ -210,6 +212,36 @@ def test_a_narrow_screen_scrolls_down_alone(visit, request, name):
     for unfolded in (False, True):
         tab.locator("details").evaluate_all("(all, open) => all.forEach(one => one.open = open)", unfolded)
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_shade_says_on_which_side_a_table_goes_on(visit, report, scheme):
+    tab = visit(report, color_scheme=scheme, **PHONE)
+    box = tab.locator("#scores .scroll")
+
+    def ends() -> list[float]:
+        """Give how light the left and the right end are, above the first line of text."""
+        picture = Image.open(io.BytesIO(box.screenshot())).convert("L")
+        return [picture.getpixel((x, 4)) for x in (4, picture.width - 5)]
+
+    card, shaded = ends()
+    assert shaded < card - 15
+    box.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    left, right = ends()
+    assert right == card
+    assert left < card - 15
+    box = visit(report, color_scheme=scheme, viewport={"width": 1200, "height": 900}).locator(
+        "#scores .scroll"
+    )
+    assert ends() == [card, card]
+
+
+def test_names_keep_to_one_line_on_a_narrow_screen(visit, report):
+    tab = visit(report, **PHONE)
+    for selector in ("#scores td .label", "#baselines .whole"):
+        lines = "all => all.map(one => { const range = document.createRange(); range.selectNodeContents(one);"
+        lines += " return new Set([...range.getClientRects()].map(box => box.top)).size; })"
+        assert set(tab.locator(selector).evaluate_all(lines)) == {1}
 
 
 def test_it_prints_with_everything_unfolded_and_folds_again(visit, report):

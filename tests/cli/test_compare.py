@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import synthetic
-from synthetic import identity, write_results, write_trial
+from synthetic import identity, write_decisions, write_results, write_trial
 
 import rlbench as package
 from rlbench.api import UsageError
@@ -42,7 +42,8 @@ def test_the_same_results_are_identical_and_pass(rlbench, made, tmp_path):
     done = rlbench("compare", "a", str(made / "before"))
     assert done.returncode == 0, done.stderr
     assert "identical" in done.stdout
-    assert "B against A: 2 identical; p corrected over 0 tests (Holm)" in done.stdout
+    assert "B against A: 2 identical\n" in done.stdout
+    assert "corrected" not in done.stdout  # nothing was tested
     assert "the platforms are the same" in done.stdout
     assert not (tmp_path / "a" / "report").exists()  # it only reads
 
@@ -115,15 +116,36 @@ def test_settings_that_one_folder_alone_mixes_are_told_apart(tmp_path):
         package.compare(tmp_path / "a", tmp_path / "b")
 
 
+def test_where_scores_chose_the_seeds_no_p_takes_them_as_fixed(rlbench, tmp_path):
+    write_results(tmp_path / "a", algorithms=("a2c", "dqn", "random"), seeds=8)
+    worse = write_worse(tmp_path / "b")
+    assert rlbench("compare", "a", "b").returncode == 1
+    write_decisions(worse, {("a2c", "dqn"): "larger"}, seeds=4)
+    done = rlbench("compare", "a", "b")
+    assert done.returncode == 0, done.stderr
+    why = "no test, which takes the seeds as fixed: in B scores chose how many (--until-decided)"
+    assert f"dqn (final): {why}" in done.stdout or f"dqn: {why}" in done.stdout
+    rows = json.loads(rlbench("compare", "a", "b", "--json").stdout)["comparisons"]
+    (row,) = [row for row in rows if (row["algorithm"], row["metric"]) == ("dqn", "final")]
+    assert (row["verdict"], row["p"], row["p_corrected"], row["reason"]) == ("undecided", None, None, why)
+    assert row["low"] < row["difference"] < row["high"] < 0
+    for path in (tmp_path / "b" / "decisions").iterdir():
+        path.write_bytes(b"{}")
+    assert "in B the journal " in rlbench("compare", "a", "b").stdout
+    assert rlbench("compare", "b", "a").returncode == 0
+
+
 def test_nothing_in_common_and_unknown_names_are_usage_errors(rlbench, tmp_path):
     write_results(tmp_path / "a", algorithms=("a2c",), seeds=1)
     write_trial(write_results(tmp_path / "b", algorithms=("dqn",), seeds=1), identity("dqn", seed=1))
     write_trial(write_results(tmp_path / "c", algorithms=("random",), seeds=1), identity("a2c", seed=9))
+    (tmp_path / "file").write_text("")
     for arguments, message in (
         (["a", "c"], "nothing in a and c can be compared: no seed in common"),
         (["a", "b"], "A a2c on CartPole-v1 and B dqn on CartPole-v1; give an algorithm the same label"),
         (["a", "a", "--metric", "finl"], "did you mean 'final'"),
         (["a", "nowhere"], "there is no folder nowhere"),
+        (["a", "file"], "file is a file; give the results folder"),
         (["a"], "Missing argument"),
     ):
         done = rlbench("compare", *arguments)

@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 import rlbench as package
+from rlbench.results.frames import Frames
 from rlbench.results.records import content_hash, open_sealed, readable_json, seal
+from rlbench.running.replaying import find_trial
 
 SETTINGS = {"a2c": {"hidden_sizes": [4], "n_envs": 2}}
 
@@ -78,7 +80,7 @@ def test_the_stored_episode_is_played_again_and_kept_for_the_report(rlbench, res
         env={"SDL_VIDEODRIVER": "there is no screen"},
     )
     assert done.returncode == 0, done.stderr
-    assert ("trained again" in done.stderr) == (algorithm == "random")
+    assert ("no weights are stored, so the trial is trained again" in done.stderr) == (algorithm == "random")
     document = json.loads(done.stdout)
     assert document["equal"] is True
     assert document["episode_return"] == document["stored_return"] == stored["episode_return"]
@@ -112,12 +114,21 @@ def test_a_picture_can_be_written_elsewhere_and_the_result_is_said(rlbench, resu
     assert everything(results) == before
 
 
+def test_a_trial_can_be_named_by_the_path_to_its_folder(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = trial_of(results, "a2c", 1)
+    frames = Frames("run")
+    inside = folder.relative_to(results).as_posix()
+    for name in (str(folder), f"run/{inside}", f"./run/{inside}/", f"{inside}/", "a2c/CartPole-v1/1/"):
+        assert find_trial(frames, name).path == folder.relative_to(tmp_path), name
+
+
 def test_damaged_weights_are_not_used(rlbench, results):
     weights = trial_of(results, "a2c", 0) / "final.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"evil")
     done = rlbench("replay", "run", "--trial", "a2c/CartPole-v1/0")
     assert done.returncode == 0, done.stderr
-    assert "trained again" in done.stderr
+    assert "the stored weights are damaged or missing, so the trial is trained again" in done.stderr
     assert "as stored" in done.stdout
 
 
@@ -168,7 +179,8 @@ def test_what_cannot_be_replayed_is_one_line_with_nothing_written(rlbench, resul
         (["run"], "3 trials have ended; name one, e.g. --trial 'a2c/CartPole-v1/0'"),
         (["run", "--trial", "a2c"], "'a2c' is 2 trials; name one"),
         (["run", "--trial", "a2c/CartPool-v1/0"], "did you mean 'a2c/CartPole-v1/0'?"),
-        (["run", "--trial", "random/CartPole-v1/1"], "is failed"),
+        (["run", "--trial", "random/CartPole-v1/1"], "is failed (ValueError), so no result is stored"),
+        (["run", "--trial", "run/trials/a3c/CartPole-v1/"], "did you mean 'a2c/CartPole-v1'?"),
         (["run", "--trial", "a2c/CartPole-v1/0", "--episode", "3"], "has no episode 3; give one of 0 to 2"),
         (["run", "--trial", "a2c/CartPole-v1/0", "--out", "x.mp4"], "end it in .gif or .webp"),
         (["run", "--trial", "a2c/CartPole-v1/0", "--out", "no/x.gif"], "cannot write"),

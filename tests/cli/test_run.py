@@ -170,16 +170,21 @@ def test_until_decided_adds_seeds_and_says_what_was_decided_and_what_that_saved(
     planned = rlbench(*asked, *sequential, "--dry-run", "--json")
     document = json.loads(planned.stdout)
     assert (document["trials"], document["at_most"]) == (9, 18)
-    assert "at most 18 trials until decided" in rlbench(*asked, *sequential, "--dry-run").stdout
+    first = " ".join(rlbench(*asked, *sequential, "--dry-run").stdout.split())
+    assert "group 1 of 2, seeds 0 to 2: 9 trials, 9 of them to run" in first
+    assert "at most 18 trials until decided; undecided: random against again on CartPole-v1; " in first
     done = rlbench(*asked, *sequential)
     assert done.returncode == 0, done.stderr
     assert "after 3 seeds: 0 of 3 comparisons decided; 3 more seeds for random" in done.stdout
-    assert "CartPole-v1: random or again: undecided after 6 of at most 6 seeds" in done.stdout
+    assert "CartPole-v1: again or random: undecided after 6 of at most 6 seeds" in done.stdout
     assert "18 of 18 trials were run: all seeds for all" in done.stdout
     (folder,) = tmp_path.glob("results/*")
     assert "Decided while seeds came in" in (folder / "report" / "index.html").read_text()
     again = rlbench(*asked, *sequential, "--json")
     assert "nothing to do" in again.stderr
+    then = " ".join(rlbench(*asked, *sequential, "--dry-run").stdout.split())
+    assert "nothing to run in results/" in then
+    assert "undecided at the last seed: random against again on CartPole-v1; " in then
     decisions = json.loads(again.stdout)["decisions"]
     assert [(row["verdict"], row["interim"], row["of"], row["seeds"]) for row in decisions] == [
         ("undecided", 2, 2, 6)

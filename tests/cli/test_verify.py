@@ -153,7 +153,7 @@ def test_what_cannot_be_verified_is_a_usage_error_with_nothing_run(rlbench, resu
         (["nowhere"], "there is no folder nowhere"),
         (["run", "--trials", "a3c"], "no trial 'a3c' in run; did you mean 'a2c'?"),
         (["run", "--trials", "random/CartPole-v1/seed-0"], "was computed on 'cuda:31', which is not there"),
-        (["run", "--trials", "random/CartPole-v1/seed-1"], "is failed: there is nothing to compare"),
+        (["run", "--trials", "random/CartPole-v1/seed-1"], "is failed (ValueError), so no result is stored"),
         (["run", "--trials", "a2c/CartPole-v1/seed-0"], "is a batched_agent and was a trainer"),
         (["run", "--sample", "0"], "--sample"),
         (["run", "--jobs", "none"], "--jobs"),

@@ -147,6 +147,12 @@ def test_rivals_are_split_into_beaten_equal_and_open():
     )
 
 
+def test_several_open_rivals_are_a_list():
+    assert "Between it and each of b and c the data do not decide." in said(
+        a=EVEN, b=EVEN[:-1], c=EVEN[:-2], d=[value - 90 for value in EVEN]
+    )
+
+
 def test_each_claim_of_several_has_a_sentence_of_its_own():
     pairs = compare_pairs(frame(a=[v + 100 for v in EVEN], b=[v + 99 for v in EVEN], c=EVEN))
     texts = {(one.first, one.second): plain(claimed(one)) for one in claims_of(pairs)}

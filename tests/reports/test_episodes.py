@@ -8,9 +8,11 @@ import html.parser
 import gymnasium
 import msgspec
 import pytest
-from synthetic import write_results
+from synthetic import identity, write_results, write_trial
 
 import rlbench
+from rlbench.reports.episodes import episodes
+from rlbench.results.store import Store
 from rlbench.results.videos import Episode, write_video
 
 
@@ -100,6 +102,30 @@ def test_pictures_are_in_the_page_with_what_they_show_and_a_still_for_less_motio
     assert text.index("<h3>CartPole-v1</h3>") < text.index("<h3>FrozenLake-v1</h3>")
     assert "<dqn>" not in page
     assert page_of(results, tmp_path / "again") == page
+
+
+def test_a_trial_is_called_the_median_only_as_long_as_it_is(results, tmp_path):
+    def with_seeds(*seeds):
+        for seed in seeds:
+            write_trial(Store(results.path), identity("a2c", seed=seed))
+        found = rlbench.load(results.path)
+        mine = found.trials.query("algorithm == 'a2c' and env == 'CartPole-v1'").sort_values("score")
+        return found, int(mine["seed"].iloc[len(mine) // 2])
+
+    def said(found):
+        return " ".join(episodes(found).html.split())
+
+    found, first = with_seeds(2)
+    draw(found, "a2c", "CartPole-v1", first)
+    assert f"median trial, seed {first}, first episode" in said(found)
+    assert "shows the median trial" not in said(found)
+    found, now = with_seeds(*range(3, 9))
+    assert now != first
+    assert "median trial, seed" not in said(found)
+    assert f"on CartPole-v1 shows the median trial, which is seed {now}." in said(found)
+    draw(found, "a2c", "CartPole-v1", now)
+    assert f"median trial, seed {now}, first episode" in said(found)
+    assert "shows the median trial" not in said(found)
 
 
 def test_without_pictures_there_is_no_section(results, tmp_path):

@@ -46,3 +46,8 @@ def test_stored_text_is_never_read_as_a_command_of_latex():
         r"{*} & {-}{-} \\",
         r"a\_b\textasciicircum{}c\textasciitilde{}d & \textless{}\textbar{}\textgreater{} \\",
     ]
+
+
+def test_a_missing_whole_number_is_a_dash():
+    table = pd.DataFrame({"n": pd.array([3, None], dtype="Int64")})
+    assert markdown(table).splitlines()[2:] == ["| 3 |", "| – |"]

@@ -15,6 +15,7 @@ from rlbench.reports.numbers import (
     number,
     outcome,
     p_value,
+    weak,
 )
 
 
@@ -58,6 +59,18 @@ def test_p_values(value, shown):
 )
 def test_durations(seconds, shown):
     assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        ([""], ""),
+        (["few", "", "few"], "weak: few"),
+        (["few; equal", "skewed"], "weak: few, equal and skewed"),
+    ],
+)
+def test_reasons_of_weakness_are_listed_once(marks, said):
+    assert weak(marks) == said
 
 
 def test_counts_agree_with_their_noun():

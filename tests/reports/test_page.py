@@ -19,7 +19,7 @@ from synthetic import identity, write_results, write_trial
 import rlbench
 from rlbench.api import ReportSectionSpec, Section, UsageError
 from rlbench.reports.page import build
-from rlbench.reports.sections import settings
+from rlbench.reports.sections import comparisons, scores, settings
 from rlbench.results.store import Store
 
 
@@ -151,6 +151,13 @@ def test_solvers_are_lines_with_their_exact_value(page):
 def test_weak_intervals_are_called_that_beside_the_curves(page):
     text = " ".join(" ".join(Outline(page).text).split())
     assert "the band its 95 % Student-t interval (weak: fewer than 10 seeds" in text
+
+
+def test_weak_intervals_of_differences_are_marked_as_those_of_scores_are(results):
+    for section in (scores, comparisons):
+        html = section(results).html
+        assert 'title="fewer than 10 seeds">†</span>' in html
+        assert '<p class="note">† Weak interval: fewer than 10 seeds' in html
 
 
 def test_different_budgets_are_not_compared_and_the_page_says_so(tmp_path, page):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 from synthetic import identity, write_results, write_trial
 
+import rlbench
 from rlbench.api import FolderError, UsageError
 from rlbench.results.frames import Frames
 from rlbench.results.records import content_hash
@@ -183,6 +186,19 @@ def test_a_later_schema_asks_for_an_upgrade(tmp_path):
     (folder / "trial.json").write_text(json.dumps(later))
     with pytest.raises(FolderError, match="upgrade rlbench"):
         _ = Frames(tmp_path).trials
+
+
+@pytest.mark.parametrize("place", [b"d\xffn/CartPole-v1", b"dqn/Cart\xffPole-v1"])
+def test_a_folder_whose_name_is_no_text_is_named_and_left_out(store, place):
+    trials = os.fsencode(store.root / "trials")
+    os.makedirs(os.path.join(trials, place))
+    (trial,) = (store.root / "trials/dqn/CartPole-v1").glob("seed-0-*")
+    shutil.copytree(os.fsencode(trial), os.path.join(trials, place, os.fsencode(trial.name)))
+    results = rlbench.load(store.root)
+    assert len(results.trials) == len({*results.trials["hash"]})
+    (problem,) = [problem for problem in results.problems if "rename it" in problem]
+    assert "\\udcff" in problem
+    assert problem in results.report().read_text(encoding="utf-8")
 
 
 def test_no_results_say_how_to_make_some(tmp_path):

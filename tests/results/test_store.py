@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from synthetic import identity, write_trial
 
 from rlbench.api import FolderError, UsageError
 from rlbench.results.files import write_atomically
-from rlbench.results.store import Store, read_lines
+from rlbench.results.store import Store, checkpoint_path, read_lines
+from rlbench.running.overview import overview_of
 
 EVALUATION = {
     "step": [10, 10],
@@ -129,6 +131,22 @@ def test_running_lines_show_damage_and_cut_off_ends(store):
     with pytest.raises(FolderError, match=r"line 2 of .* is damaged"):
         writer.finish("finished", step=10, weights=None, timing={}, error=None)
     assert store.status(identity()) is None
+
+
+@pytest.mark.parametrize("name", ["checkpoint/10.json", "checkpoint/10.safetensors", "evaluations.jsonl"])
+def test_a_pipe_in_the_place_of_a_checkpoint_or_of_rows_holds_nobody_up(store, name):
+    writer = store.begin(identity())
+    writer.append("evaluations", EVALUATION)
+    checkpoint_path(writer.folder, 10).parent.mkdir()
+    checkpoint_path(writer.folder, 10).write_bytes(b"state")
+    writer.commit(10, hashlib.sha256(b"state").hexdigest(), clock={}, machine={})
+    assert [one.step for one in store.checkpoints(identity())] == [10]
+    (writer.folder / name).unlink()
+    os.mkfifo(writer.folder / name)
+    assert store.checkpoints(identity()) == []
+    (trial,) = overview_of(store.root).trials
+    assert trial.status == "unfinished"
+    store.begin(identity()).append("evaluations", EVALUATION)
 
 
 def test_whoever_looks_sees_whether_a_run_is_writing_and_since_when(store):

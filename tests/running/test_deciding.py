@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from in_process import final, lockstep, plan_for
 
 import rlbench
 from rlbench.api import FolderError, UsageError
-from rlbench.experiment import make_plan, run_plan
+from rlbench.experiment import describe_plan, make_plan, run_plan
 from rlbench.results.journal import read_journals
 from rlbench.running.deciding import layout_of, most_trials, run_groups
 from rlbench.running.options import resolve_options
 from rlbench.running.overview import overview_of
-from rlbench.running.runner import Interrupted
+from rlbench.running.runner import Interrupted, Runner
 
 __all__ = ["lockstep"]
 
@@ -79,8 +80,15 @@ LEVERS = '''
 
 
 @pytest.fixture
-def levers(lockstep, distribution):
+def levers(lockstep, distribution, monkeypatch):
     import gymnasium
+
+    def request(runner, host):
+        asked = {"until_decided": runner._plan.options.until_decided}
+        trials = [trial.hash for trial in runner._plan.trials]
+        return {"schema_version": 1, "command": "a test", "request": asked, "trials": trials}
+
+    monkeypatch.setattr(Runner, "_document", request)
 
     distribution("levers", {"levers": "levers_for_tests"}, {"levers_for_tests.py": LEVERS})
     yield
@@ -120,8 +128,8 @@ def test_seeds_go_only_to_undecided_pairs_and_the_verdicts_are_the_journals(leve
     plan, catalogue = plan_of(tmp_path / "run", max_seeds=12)
     results = decide(plan, catalogue)
     assert said(results) == [
-        ("high", "low", "larger", 6, 6, 6),
-        ("high", "same", "larger", 6, 6, 6),
+        ("high", "low", "better", 6, 6, 6),
+        ("high", "same", "better", 6, 6, 6),
         ("low", "same", "undecided", 12, 12, 12),
     ]
     assert counts(tmp_path / "run") == {"high": 6, "low": 12, "same": 12}
@@ -144,13 +152,33 @@ def test_the_same_command_again_runs_nothing_and_keeps_the_journal(levers, tmp_p
     assert state_of(tmp_path / "run") == before
 
 
+def test_a_dry_run_says_which_group_is_due_and_for_whom(levers, tmp_path):
+    plan, catalogue = plan_of(tmp_path / "run", max_seeds=9)
+    planned = describe_plan(plan, catalogue)
+    every = ["high against low on Lever-v0", "high against same on Lever-v0", "low against same on Lever-v0"]
+    assert planned["group"] == {"number": 1, "of": 3, "seeds": [0, 1, 2], "undecided": every}
+    assert (planned["trials"], planned["missing"], planned["at_most"]) == (9, 9, 27)
+    assert not (tmp_path / "run").exists()
+    decide(plan, catalogue)
+    finished = describe_plan(plan, catalogue)
+    assert (finished["missing"], finished["group"]["undecided"]) == (0, every[2:])
+    for seed in (7, 8):
+        for folder in tmp_path.glob(f"run/trials/*/*/seed-{seed}-*"):
+            shutil.rmtree(folder)
+    before = state_of(tmp_path / "run")
+    left = describe_plan(plan, catalogue)
+    assert left["group"] == {"number": 3, "of": 3, "seeds": [6, 7, 8], "undecided": every[2:]}
+    assert (left["trials"], left["missing"]) == (6, 4)
+    assert state_of(tmp_path / "run") == before
+
+
 def test_each_environment_is_decided_alone_and_corrected_with_the_others(levers, tmp_path):
     asked = {"algos": "high=puller,low=puller", "envs": "Lever-v0,Wrench-v0", "max_seeds": 12}
     results = decide(*plan_of(tmp_path / "run", **asked))
     table = results.decisions()
     assert list(table["env"]) == ["Lever-v0", "Wrench-v0"]
     assert set(table["tests"]) == {2}
-    assert set(table["verdict"]) == {"larger"}
+    assert set(table["verdict"]) == {"better"}
 
 
 def test_killed_at_any_moment_the_same_command_comes_to_the_same_decisions(levers, tmp_path):
@@ -238,6 +266,22 @@ def test_another_attempt_at_the_same_learners_is_refused_and_other_learners_are_
         make_plan(other.options, catalogue)
     decide(*plan_of(tmp_path / "run"))  # the same command goes on
     assert len(read_journals(tmp_path / "run")[0]) == 1
+
+
+def test_results_of_a_fixed_number_of_seeds_are_not_decided_upon_again(levers, tmp_path):
+    two = {"algos": "high=puller,low=puller"}
+    fixed = {"until_decided": False, "max_seeds": None}
+    decide(*plan_of(tmp_path / "run", **two, **fixed))
+    for asked in ({}, {"seeds": "100:103"}, {"algos": "same=puller,low=puller,high=puller"}):
+        plan, catalogue = plan_of(tmp_path / "run", **two | asked)
+        with pytest.raises(UsageError, match=r"another folder \(--seeds 3:6 --out DIR\) and tell of both"):
+            make_plan(plan.options, catalogue)
+    other, catalogue = plan_of(tmp_path / "run", algos="high=puller,same=puller")  # nobody has seen those two
+    make_plan(other.options, catalogue)
+    first, catalogue = plan_of(tmp_path / "other", **two)
+    decide(first, catalogue)
+    decide(*plan_of(tmp_path / "other", **two, **fixed))  # what has been decided stays so
+    decide(first, catalogue)
 
 
 class Fake:
