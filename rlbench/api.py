@@ -323,10 +323,7 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report: ``data``, a pandas frame, and ``printed``, the frame that people are shown.
-
-    ``note`` goes below the printed one.
-    """
+    """A table of a report: the frames ``data`` and, for people, ``printed``, with a ``note`` below."""
 
     data: Any
     printed: Any
@@ -339,9 +336,9 @@ class Section:
 
     ``figures`` are matplotlib figures, written as PNG, SVG and PDF and shown in the page; a mapping of names
     to figures is several views of one thing, of which the page shows one at a time. ``tables`` are pandas
-    frames, written as CSV, Markdown and LaTeX, or each a :class:`Table`, of which Markdown and LaTeX print
-    what is made for it. In the HTML, ``<table class="sortable">`` sorts by a click on
-    a column's head (``data-value`` gives a cell's number, ``class="unsortable"`` excepts a head).
+    frames, written as CSV, Markdown and LaTeX, or :class:`Table`, of which the last two have ``printed``. In
+    the HTML, ``<table class="sortable">`` sorts by a click on a column's head (``data-value`` gives a cell's
+    number, ``class="unsortable"`` excepts a head).
     """
 
     html: str = ""
