@@ -16,6 +16,9 @@ PROMISED = 0.93
 PASSES = 0.5
 """A shape passes the rule at n where at least this share of its samples is unmarked."""
 
+SUITES = ("aggregates", "profiles", "improvements")
+"""The parts of ``coverage.json`` on what is over environments."""
+
 RARE = "rare failures"
 TOO_MANY = 0.057
 """Of 10 000 families: the nominal 5 % and three standard errors."""
@@ -97,11 +100,30 @@ def size(row: Row) -> str:
     return f"{row['n']} and {row['m']}" if "m" in row else f"n = {row['n']}"
 
 
+def with_unmarked(rows: Sequence[Row], down: Mapping[str, str]) -> str:
+    """Give a table of the coverage of all, with columns at its end for the unmarked where there are any."""
+    marks = {row["n"] for row in rows if row["unmarked"]}
+    both = [*rows, *({**row, "only": "unmarked"} for row in rows if row["n"] in marks)]
+    return table(
+        both,
+        down,
+        lambda row: f"{size(row)}, unmarked" if "only" in row else size(row),
+        lambda row: of_unmarked(row) if "only" in row else overall(row),
+    )
+
+
+def error_of_worst(rows: Sequence[Row]) -> float:
+    """Give the largest standard error of a coverage of the unmarked, where the shape passes."""
+    fewest = min(row["unmarked"] for row in passing([row for row in rows if row["unmarked"]]))
+    return float((PROMISED * (1 - PROMISED) / fewest) ** 0.5)
+
+
 def page(numbers: Mapping[str, Any]) -> str:
     """Give the whole page."""
-    means, differences, aggregates, errors, power = (
-        numbers[part]["rows"] for part in ("means", "differences", "aggregates", "errors", "power")
+    means, differences, errors, power = (
+        numbers[part]["rows"] for part in ("means", "differences", "errors", "power")
     )
+    aggregates, profiles, improvements = (numbers[part]["rows"] for part in SUITES)
     shape, pair = {"shape": "scores"}, {"shape": "scores", "against": "against"}
     suite = {"suite": "scores", "environments": "environments"}
     even = [row for row in errors if row["exchangeable"]]
@@ -111,7 +133,8 @@ def page(numbers: Mapping[str, Any]) -> str:
     marks = {row["n"] for row in aggregates if row["unmarked"]}
     ends = {
         f"{name}_{what}": function([row for row in rows if row["unmarked"]])
-        for name, rows in (("means", means), ("differences", differences), ("aggregates", aggregates))
+        for name in ("means", "differences", *SUITES)
+        for rows in [numbers[name]["rows"]]
         for what, function in (
             ("worst", lambda rows: percent(min(map(covered, passing(rows))))),
             ("pooled", lambda rows: percent(pooled(rows))),
@@ -123,8 +146,9 @@ def page(numbers: Mapping[str, Any]) -> str:
         ends,
         means_size=f"{numbers['means']['size']:,}",
         differences_size=f"{numbers['differences']['size']:,}",
-        aggregates_size=f"{max(row['samples'] for row in aggregates):,}",
-        aggregates_few=f"{min(row['samples'] for row in aggregates):,}",
+        **{f"{name}_size": f"{max(row['samples'] for row in numbers[name]['rows']):,}" for name in SUITES},
+        **{f"{name}_few": f"{min(row['samples'] for row in numbers[name]['rows']):,}" for name in SUITES},
+        **{f"{name}_error": percent(error_of_worst(numbers[name]["rows"])) for name in SUITES},
         errors_size=f"{numbers['errors']['size']:,}",
         power_size=f"{numbers['power']['size']:,}",
         pooled_by_n="; ".join(
@@ -159,6 +183,10 @@ def page(numbers: Mapping[str, Any]) -> str:
             suite,
             lambda row: f"{row['statistic'].replace('_', ' ')}, n = {row['n']}",
             of_unmarked,
+        ),
+        profiles=with_unmarked(profiles, {**suite, "above": "share above"}),
+        improvements=with_unmarked(
+            improvements, {**suite, "lead": "lead", "probability": "true probability"}
         ),
         errors_most=percent(max(row["error"] for row in even)),
         errors_bar=percent(TOO_MANY),
