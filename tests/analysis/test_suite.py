@@ -207,12 +207,12 @@ def test_with_many_runs_only_skewed_resamples_and_equal_ones_are_marked():
     frame = drawn(runs=40)
     profile = of(profiles(frame), "a")
     tails = {"resampled values are skewed", "equal values, so no spread to go by"}
-    middle = profile["share"].between(0.4, 0.6)
+    middle = profile["share"].between(0.45, 0.55)
     assert set(profile.loc[middle, "weak"]) == {""}
     assert set(profile.loc[~profile["share"].between(0.03, 0.97), "weak"]) <= tails
     assert set(profile.loc[profile["low"].isna(), "weak"]) == {"equal values, so no spread to go by"}
     assert set(improvements(frame)["weak"]) == {""}
-    assert set(aggregate_curves(curves(frame), frame).query("algorithm == 'a'")["weak"]) == {""}
+    assert set(aggregate_curves(curves(frame), frame)["weak"]) <= {"", "resampled values are skewed"}
 
 
 def test_an_improvement_that_is_nearly_sure_is_marked():

@@ -112,10 +112,21 @@ def with_unmarked(rows: Sequence[Row], down: Mapping[str, str]) -> str:
     )
 
 
-def error_of_worst(rows: Sequence[Row]) -> float:
-    """Give the largest standard error of a coverage of the unmarked, where the shape passes."""
+def extent(rows: Sequence[Row]) -> dict[str, str]:
+    """Say how many experiments there are with many seeds and with few, and how sure that makes coverages."""
+    sizes = [row["samples"] for row in rows]
     fewest = min(row["unmarked"] for row in passing([row for row in rows if row["unmarked"]]))
-    return float((PROMISED * (1 - PROMISED) / fewest) ** 0.5)
+    return {
+        "size": f"{max(sizes):,}",
+        "few": f"{min(sizes):,}",
+        "size_error": _error(0.95, max(sizes)),
+        "few_error": _error(0.95, min(sizes)),
+        "most_error": _error(PROMISED, fewest),
+    }
+
+
+def _error(coverage: float, samples: int) -> str:
+    return percent(float((coverage * (1 - coverage) / samples) ** 0.5))
 
 
 def page(numbers: Mapping[str, Any]) -> str:
@@ -146,9 +157,7 @@ def page(numbers: Mapping[str, Any]) -> str:
         ends,
         means_size=f"{numbers['means']['size']:,}",
         differences_size=f"{numbers['differences']['size']:,}",
-        **{f"{name}_size": f"{max(row['samples'] for row in numbers[name]['rows']):,}" for name in SUITES},
-        **{f"{name}_few": f"{min(row['samples'] for row in numbers[name]['rows']):,}" for name in SUITES},
-        **{f"{name}_error": percent(error_of_worst(numbers[name]["rows"])) for name in SUITES},
+        **{f"{name}_{what}": text for name in SUITES for what, text in extent(numbers[name]["rows"]).items()},
         errors_size=f"{numbers['errors']['size']:,}",
         power_size=f"{numbers['power']['size']:,}",
         pooled_by_n="; ".join(
