@@ -99,7 +99,7 @@ def draw_bands(
         for suffix, where, darkness in (("", ~weak, _BAND), ("weak", beside, _WEAK_BAND)):
             if where.any():
                 axes.fill_between(
-                    mine[x], *(mine[end] for end in ends), where=where, color=looks[name].colour,
+                    mine[x], mine[ends[0]], mine[ends[1]], where=where, color=looks[name].colour,
                     alpha=darkness * alpha, linewidth=0, zorder=1,
                     gid=series(list(looks).index(name), f"{part}{suffix}"),
                 )  # fmt: skip
