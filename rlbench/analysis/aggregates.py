@@ -7,6 +7,7 @@ with as many runs everywhere each number is by that paper's definition.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from rlbench.analysis.intervals import LEVEL, skew
 from rlbench.analysis.scores import CELL
 
 RESAMPLES = 10_000
-FEWEST_RUNS = 30
+FEWEST_RUNS = 40
 """Runs on any environment below which an interval over environments is marked as weak."""
 
-_STRONGEST_SKEW = 0.1
+_STRONGEST_SKEW = 0.07
 _AT_ONCE = 2**16  # numbers that are held at a time: they fit in the cache
 
 
@@ -178,12 +179,16 @@ def percentiles(found: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np
     return low, high
 
 
-def interval(statistic: Statistic, runs: Runs, resamples: int = RESAMPLES) -> tuple[np.ndarray, np.ndarray]:
-    """Give the ends of ``bootstrap``'s interval; NaN where all resamples are equal.
+def interval(
+    statistic: Statistic, runs: Runs, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Give the ends of ``bootstrap``'s intervals, and why each may be too narrow, as ``weaknesses`` does.
 
-    Equal runs do not show that the next would be the same, and a single run shows no spread at all.
+    Ends are NaN where all resamples are equal: equal runs do not show that the next would be the same, and a
+    single run shows no spread at all.
     """
-    return without_points(bootstrap(statistic, runs, resamples=resamples))
+    found = resampled(statistic, runs, resamples=resamples)
+    return *without_points(percentiles(found)), weaknesses(int(runs.sizes.min()), found)
 
 
 def without_points(ends: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -196,8 +201,8 @@ def suite_doubts(fewest: int, found: np.ndarray) -> dict[str, np.ndarray]:
     """Say which reasons to mark a bootstrap interval as weak hold: reason to ``[...]``.
 
     ``fewest`` runs on any of the environments, ``found [R, ...]`` resampled values. The reasons: fewer than
-    thirty runs, as percentile intervals are narrower than Student's; resampled values that are all equal, or
-    skewed, with a coefficient above 0.1. ``docs/coverage.md`` has the simulation that chose the numbers.
+    forty runs, as percentile intervals are narrower than Student's; resampled values that are all equal, or
+    skewed, with a coefficient above 0.07. ``docs/coverage.md`` has the simulation that chose the numbers.
     """
     equal = found.min(axis=0) == found.max(axis=0)
     skewed = np.abs(skew(np.moveaxis(found, 0, -1))) > _STRONGEST_SKEW
@@ -206,6 +211,13 @@ def suite_doubts(fewest: int, found: np.ndarray) -> dict[str, np.ndarray]:
         "equal values, so no spread to go by": equal,
         "resampled values are skewed": skewed & ~equal,
     }
+
+
+def weaknesses(fewest: int, found: np.ndarray) -> list[str]:
+    """Give the reasons of ``suite_doubts`` in words, for each interval; empty where nothing shows."""
+    reasons = suite_doubts(fewest, found)
+    held = np.stack([np.ravel(holds) for holds in reasons.values()], axis=-1)
+    return ["; ".join(itertools.compress(reasons, row)) for row in held]
 
 
 def _portions(resamples: int, size: int) -> Iterator[int]:
@@ -272,12 +284,10 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for member in members(trials):
         values = lows = highs = np.full(len(STATISTICS), np.nan)
-        doubts: dict[str, np.ndarray] = {}
+        weak = [""] * len(STATISTICS)
         if not member.lacks:
-            found = resampled(every_statistic, member.runs)
-            values, (lows, highs) = every_statistic(member.runs), without_points(percentiles(found))
-            doubts = suite_doubts(min(map(len, member.scores.values())), found)
-        for index, (name, value, low, high) in enumerate(zip(STATISTICS, values, lows, highs, strict=True)):
+            values, (lows, highs, weak) = every_statistic(member.runs), interval(every_statistic, member.runs)
+        for name, value, low, high, why in zip(STATISTICS, values, lows, highs, weak, strict=True):
             rows.append(
                 {
                     "algorithm": member.algorithm,
@@ -289,7 +299,7 @@ def summarise_suite(trials: pd.DataFrame) -> pd.DataFrame:
                     "n": sum(map(len, member.scores.values())),
                     "of": member.of,
                     "lacks": ", ".join(member.lacks),
-                    "weak": "; ".join(reason for reason, holds in doubts.items() if holds[index]),
+                    "weak": why,
                 }
             )
     columns = [

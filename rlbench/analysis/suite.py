@@ -21,6 +21,7 @@ from rlbench.analysis.aggregates import (
     percentiles,
     probability_of_improvement,
     profile,
+    weaknesses,
     without_points,
 )
 from rlbench.analysis.scores import TRIAL
@@ -33,20 +34,21 @@ _LOWEST, _HIGHEST = -1, 2  # what a profile shows at most; scores beyond are bel
 def profiles(trials: pd.DataFrame) -> pd.DataFrame:
     """Give the share of each algorithm's runs above each threshold.
 
-    Columns: ``algorithm, threshold, share, low, high``; ``trials`` as for ``aggregates.summarise_suite``.
-    Thresholds are multiples of 0.02 over the range of all scores, with 0 and 1, and at most from -1 to 2. The
-    band is pointwise, 95 %, by the stratified bootstrap; NaN where resampling changes nothing.
+    Columns: ``algorithm, threshold, share, low, high, weak``; ``trials`` as for
+    ``aggregates.summarise_suite``. Thresholds are multiples of 0.02 over the range of all scores, with 0 and
+    1, and at most from -1 to 2. The band is pointwise, 95 %, by the stratified bootstrap; NaN where
+    resampling changes nothing; ``weak`` says why it may be too narrow there.
     """
     complete = [member for member in members(trials) if not member.lacks]
-    columns = ["algorithm", "threshold", "share", "low", "high"]
+    columns = ["algorithm", "threshold", "share", "low", "high", "weak"]
     if not complete:
         return pd.DataFrame(columns=columns)
     thresholds = _thresholds(np.concatenate([member.runs.values for member in complete]))
     statistic = profile(thresholds)
     frames = []
     for member in complete:
-        low, high = interval(statistic, member.runs)
-        shares = {"share": statistic(member.runs), "low": low, "high": high}
+        low, high, weak = interval(statistic, member.runs)
+        shares = {"share": statistic(member.runs), "low": low, "high": high, "weak": weak}
         frames.append(pd.DataFrame({"algorithm": member.algorithm, "threshold": thresholds, **shares}))
     return pd.concat(frames, ignore_index=True)[columns]
 
@@ -61,8 +63,9 @@ def _thresholds(values: np.ndarray) -> np.ndarray:
 def improvements(trials: pd.DataFrame) -> pd.DataFrame:
     """Give how likely a run of ``first`` beats one of ``second`` on an environment drawn at random.
 
-    Columns: ``first, second, probability, low, high, environments``, a row for every ordered pair; ties count
-    half. 95 %, stratified bootstrap of both; NaN where resampling changes nothing.
+    Columns: ``first, second, probability, low, high, environments, weak``, a row for every ordered pair; ties
+    count half. 95 %, stratified bootstrap of both; NaN where resampling changes nothing; ``weak`` says why an
+    interval may be too narrow.
     """
     complete = [member for member in members(trials) if not member.lacks]
     runs = [member.runs for member in complete]
@@ -72,9 +75,10 @@ def improvements(trials: pd.DataFrame) -> pd.DataFrame:
         low, high = without_points(percentiles(drawn))
         value = float(probability_of_improvement(runs[one], runs[other]))
         names, size = (complete[one].algorithm, complete[other].algorithm), len(runs[one].sizes)
-        rows.append((*names, value, float(low), float(high), size))
-        rows.append((*names[::-1], 1 - value, 1 - float(high), 1 - float(low), size))
-    columns = ["first", "second", "probability", "low", "high", "environments"]
+        [weak] = weaknesses(int(min(runs[one].sizes.min(), runs[other].sizes.min())), drawn)
+        rows.append((*names, value, float(low), float(high), size, weak))
+        rows.append((*names[::-1], 1 - value, 1 - float(high), 1 - float(low), size, weak))
+    columns = ["first", "second", "probability", "low", "high", "environments", "weak"]
     return pd.DataFrame(sorted(rows), columns=columns)
 
 
@@ -114,7 +118,8 @@ def aggregate_curves(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
     evaluation; ``trials`` also the ``steps`` of each trial's budget. Columns: ``algorithm``; ``share`` of the
     budget; ``steps`` where an algorithm has one budget everywhere, else NaN; ``value, low, high`` (95 %,
     stratified bootstrap, 2 000 resamples); ``environments``; ``n`` trials with a score, which alone count,
-    ``of`` all. An algorithm's grid is that of its fewest evaluation points; others are interpolated linearly.
+    ``of`` all; ``weak``: why the band may be too narrow there. An algorithm's grid is that of its fewest
+    evaluation points; others are interpolated linearly.
     """
     frames = []
     for member in members(trials):
@@ -124,7 +129,7 @@ def aggregate_curves(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
         mine = mine[np.isfinite(mine["normalised"].to_numpy(float))]
         shares, values = _on_one_grid(curves.merge(mine[[*TRIAL, "steps"]], on=TRIAL))
         sizes = np.array([len(scores) for scores in member.scores.values()])
-        points = np.array([_point(Runs(at_once, sizes)) for at_once in values.T])
+        value, low, high, weak = zip(*(_point(Runs(at_once, sizes)) for at_once in values.T), strict=True)
         budgets = mine["steps"].unique()
         frames.append(
             pd.DataFrame(
@@ -132,25 +137,28 @@ def aggregate_curves(curves: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
                     "algorithm": member.algorithm,
                     "share": shares,
                     "steps": (shares * float(budgets[0])).round() if len(budgets) == 1 else np.nan,
-                    "value": points[:, 0],
-                    "low": points[:, 1],
-                    "high": points[:, 2],
+                    "value": value,
+                    "low": low,
+                    "high": high,
                     "environments": len(sizes),
                     "n": len(mine),
                     "of": member.of,
+                    "weak": weak,
                 }
             )
         )
-    columns = ["algorithm", "share", "steps", "value", "low", "high", "environments", "n", "of"]
+    columns = [
+        "algorithm", "share", "steps", "value", "low", "high", "environments", "n", "of", "weak",
+    ]  # fmt: skip
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def _point(runs: Runs) -> tuple[float, float, float]:
-    """Give the interquartile mean and its interval; NaN where a return is not finite."""
+def _point(runs: Runs) -> tuple[float, float, float, str]:
+    """Give the interquartile mean, its interval and why that is weak; NaN where a return is not finite."""
     if not np.isfinite(runs.values).all():
-        return np.nan, np.nan, np.nan
-    low, high = interval(iqm, runs, resamples=CURVE_RESAMPLES)
-    return float(iqm(runs)), float(low), float(high)
+        return np.nan, np.nan, np.nan, ""
+    low, high, [weak] = interval(iqm, runs, resamples=CURVE_RESAMPLES)
+    return float(iqm(runs)), float(low), float(high), weak
 
 
 def _on_one_grid(curves: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -22,6 +22,7 @@ _LEGEND_WIDTH = 70  # characters
 _LEGEND_SAMPLE = 9  # characters that the sample of a line takes
 _MANY_LINES = 30  # more seeds' lines in one figure are drawn fainter
 _FEW_BANDS = 4  # that can lie over each other and still be told apart
+_BAND, _WEAK_BAND = 0.17, 0.09  # how dark
 _MARKERS = 7  # on a line
 
 
@@ -87,13 +88,21 @@ def draw_bands(
     ends: tuple[str, str] = ("low", "high"),
     part: str = "band",
 ) -> None:
-    """Draw a band an algorithm between two columns, paler where many are; seaborn takes no given ends."""
-    alpha = 0.17 * min(1, _FEW_BANDS / max(1, frame["algorithm"].nunique()))
+    """Draw a band an algorithm between two columns, paler where many are; seaborn takes no given ends.
+
+    It is paler, too, where a column ``weak`` says why its ends are.
+    """
+    alpha = min(1, _FEW_BANDS / max(1, frame["algorithm"].nunique()))
     for name, mine in frame.groupby("algorithm", sort=True):
-        axes.fill_between(
-            mine[x], *(mine[end] for end in ends), color=looks[name].colour, alpha=alpha, linewidth=0,
-            zorder=1, gid=series(list(looks).index(name), part),
-        )  # fmt: skip
+        weak = mine["weak"].ne("").to_numpy() if "weak" in mine else np.zeros(len(mine), dtype=bool)
+        beside = weak | np.append(weak[1:], False) | np.append(False, weak[:-1])  # and the way there
+        for suffix, where, darkness in (("", ~weak, _BAND), ("weak", beside, _WEAK_BAND)):
+            if where.any():
+                axes.fill_between(
+                    mine[x], mine[ends[0]], mine[ends[1]], where=where, color=looks[name].colour,
+                    alpha=darkness * alpha, linewidth=0, zorder=1,
+                    gid=series(list(looks).index(name), f"{part}{suffix}"),
+                )  # fmt: skip
 
 
 def draw_points(

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from simulations import coverage, errors, over_environments, tables
+from scipy import stats
+from simulations import bands, coverage, errors, over_environments, resampling, tables
 from simulations.shapes import Shape, shapes
 from simulations.suites import suites
 
+from rlbench.analysis import aggregates
+from rlbench.analysis.aggregates import STATISTICS, Runs, percentiles, probability_of_improvement
 from rlbench.analysis.comparisons import LEVEL, compare_pairs, permutation_p
 from rlbench.analysis.intervals import (
     FEWEST,
@@ -37,14 +40,14 @@ def test_the_page_says_what_the_numbers_say(numbers):
     assert (DOCS / "coverage.md").read_text(encoding="utf-8") == tables.page(numbers)
 
 
-@pytest.mark.parametrize("part", ["means", "differences", "aggregates", "suite_differences"])
+PROMISING = ["means", "differences", "aggregates", "profiles", "improvements", "suite_differences"]
+
+
+@pytest.mark.parametrize("part", PROMISING)
 def test_unmarked_intervals_of_shapes_that_pass_cover_what_is_promised(numbers, part):
     rows = numbers[part]["rows"]
     assert len(tables.passing(rows)) > 20
-    for row in tables.passing(rows):
-        # Intervals over environments are simulated less often: three standard errors are left to them.
-        slack = 3 * np.sqrt(0.93 * 0.07 / row["unmarked"]) if "environments" in row else 0
-        assert tables.covered(row) >= tables.PROMISED - slack, row
+    assert [row for row in tables.passing(rows) if tables.covered(row) < tables.PROMISED] == []
     assert tables.pooled(rows) >= tables.PROMISED
 
 
@@ -129,6 +132,67 @@ def test_suites_tend_to_their_true_values():
     suite = suites(5)[0]
     assert suite.truth()["mean"] == pytest.approx(0.65, abs=0.001)
     assert suite.truth()["median"] == pytest.approx(0.65, abs=0.002)
+    assert suite.improvement(0.15) == pytest.approx(stats.norm.cdf(0.15 / np.sqrt(2 * 0.1**2)), abs=0.002)
+    at_the_ceiling = next(suite for suite in suites(5) if suite.kind == "bounded")
+    assert at_the_ceiling.improvement(0) == pytest.approx(0.5, abs=0.002)
+
+
+@pytest.fixture(scope="module")
+def resampled():
+    """Two experiments of three environments with seven runs each, how often each run is drawn, and those."""
+    rng = np.random.default_rng(0)
+    scores, others = (rng.normal(0.8, 0.4, (2, 3, 7)).round(1).astype(np.float32) for _ in range(2))
+    counts, other_counts = (resampling.drawn(rng, 3, 7, resamples=50) for _ in range(2))
+    return (scores, counts), (others, other_counts)
+
+
+def runs_of(scores, counts):
+    """Give the runs of each resample ``[E, R, N]``, in any order."""
+    drawn = np.concatenate(
+        [
+            [[np.repeat(one, times.astype(int)) for times in of_env] for one in scores[:, place]]
+            for place, of_env in enumerate(counts)
+        ],
+        axis=-1,
+    )
+    return Runs(drawn, np.full(len(counts), scores.shape[-1]))
+
+
+def test_simulated_statistics_are_those_of_resampled_runs(resampled):
+    first, second = resampled
+    found, runs = resampling.aggregates(*first), runs_of(*first)
+    assert list(found) == list(STATISTICS)
+    for name, statistic in STATISTICS.items():
+        assert found[name] == pytest.approx(statistic(runs), abs=1e-6), name
+    assert resampling.above(first[0], 0.7, first[1]) == pytest.approx((runs.values > 0.7).mean(axis=-1))
+    likely = resampling.improvement(first[0], second[0], first[1], second[1])
+    assert likely == pytest.approx(probability_of_improvement(runs, runs_of(*second)), abs=1e-6)
+
+
+def test_simulated_draws_are_equally_likely():
+    counts = resampling.drawn(np.random.default_rng(1), 2, 4, resamples=20_000)
+    assert (counts.sum(axis=-1) == 4).all()
+    assert counts.mean(axis=1) == pytest.approx(np.ones((2, 4)), abs=0.03)
+    assert counts.var(axis=1) == pytest.approx(np.full((2, 4), 0.75), abs=0.05)
+
+
+def test_simulated_intervals_are_percentiles_and_nothing_is_covered_without_one():
+    found = np.random.default_rng(2).normal(size=(3, 2_000)).astype(np.float32)
+    found[2] = 0.0
+    low, high = percentiles(found.T)
+    for truth, expected in ((low + 1e-4, [True, True, False]), (high + 1e-4, [False] * 3)):
+        hits = [resampling.covers(found, float(at), n=99)[0][row] for row, at in enumerate(truth)]
+        assert hits == expected
+    assert resampling.covers(found, 0.0, n=99)[1].tolist() == [True, True, False]
+    assert not resampling.covers(found, 0.0, n=aggregates.FEWEST_RUNS - 1)[1].any()
+
+
+def test_bands_are_simulated_for_every_suite_and_number_of_runs():
+    rows = list(bands.of_profiles(20))
+    assert {(row["environments"], row["n"]) for row in rows} == {
+        (m, n) for m in bands.ENVIRONMENTS for n in bands.RUNS[1:]
+    }
+    assert all(0.05 <= row["above"] <= 0.95 for row in rows)
 
 
 @pytest.mark.parametrize(("n", "m"), [(5, 5), (3, 6), (6, 3), (20, 20)])

@@ -196,6 +196,32 @@ def test_runs_that_never_overlap_have_a_probability_without_an_interval():
     assert np.isnan(row["low"])
 
 
+def test_with_few_runs_every_band_and_improvement_is_marked():
+    for name, table in everything(drawn(runs=39)).items():
+        assert table["weak"].str.startswith("fewer than 40 seeds").all(), name
+    uneven = pd.concat([drawn("a", runs=40), drawn("b", runs=39, seed=1)])
+    assert improvements(uneven)["weak"].str.startswith("fewer than 40 seeds").all()
+
+
+def test_with_many_runs_only_skewed_resamples_and_equal_ones_are_marked():
+    frame = drawn(runs=40)
+    profile = of(profiles(frame), "a")
+    tails = {"resampled values are skewed", "equal values, so no spread to go by"}
+    middle = profile["share"].between(0.45, 0.55)
+    assert set(profile.loc[middle, "weak"]) == {""}
+    assert set(profile.loc[~profile["share"].between(0.03, 0.97), "weak"]) <= tails
+    assert set(profile.loc[profile["low"].isna(), "weak"]) == {"equal values, so no spread to go by"}
+    assert set(improvements(frame)["weak"]) == {""}
+    assert set(aggregate_curves(curves(frame), frame)["weak"]) <= {"", "resampled values are skewed"}
+
+
+def test_an_improvement_that_is_nearly_sure_is_marked():
+    better = drawn("a", runs=40).assign(normalised=lambda frame: frame["normalised"] + 1)
+    table = improvements(pd.concat([better, drawn("b", runs=40, seed=1)]))
+    assert table["probability"].max() > 0.9
+    assert set(table["weak"]) == {"resampled values are skewed"}
+
+
 def test_one_environment_is_no_suite():
     frame = trials({("a", "E"): [0.1, 0.2], ("b", "E"): [0.3, 0.4]})
     several = everything(drawn())

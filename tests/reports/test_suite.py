@@ -16,8 +16,9 @@ from synthetic import identity, write_decisions, write_results, write_trial
 import rlbench
 from rlbench.analysis.references import references
 from rlbench.api import UsageError
+from rlbench.reports import suite_figures as figures
 from rlbench.reports.sections import answer, comparisons
-from rlbench.reports.style import figure_style
+from rlbench.reports.style import figure_style, looks
 from rlbench.reports.suite import gaps, suite
 
 ENVS = ("Acrobot-v1", "CartPole-v1")
@@ -76,7 +77,8 @@ def test_two_environments_give_every_statistic_figure_and_table(section):
     said = text(section)
     assert "table of references, version 1" in said
     assert "The 2 environments count alike: Acrobot-v1, CartPole-v1." in said
-    assert "(weak: fewer than 30 seeds" in said
+    assert "paler where weak (fewer than 40 seeds" in said
+    assert "† Weak interval: fewer than 40 seeds" in said
     assert "6 of 6" in said
     assert all(figure.get_label() for figure in section.figures.values())
 
@@ -90,8 +92,34 @@ def test_the_numbers_are_those_of_the_results(two, section):
     assert f"{winner['first']} over {winner['second']} {100 * winner['probability']:.0f} %" in said
 
 
-def test_thirty_seeds_are_not_called_few(tmp_path):
-    assert "fewer than" not in text(suite(loaded(tmp_path, seeds=30)))
+def test_every_weak_interval_has_a_dagger_that_says_why(two, section):
+    table, pairs = two.aggregates(), two.improvements()
+    intervals = int(table["low"].notna().sum() + pairs["low"].notna().sum() / 2)
+    assert intervals >= len(table)
+    daggers = re.findall(r'<span class="mark" title="([^"]+)">†</span>', section.html)
+    assert len(daggers) == intervals
+    assert all(reason.startswith("fewer than 40 seeds") for reason in daggers)
+
+
+def test_forty_seeds_are_not_called_few(tmp_path):
+    assert "fewer than" not in text(suite(loaded(tmp_path, seeds=40)))
+
+
+def test_a_band_is_paler_where_it_is_weak():
+    marks = ["", "", "", "resampled values are skewed", ""]
+    frame = pd.DataFrame(
+        {"algorithm": "a", "share": np.linspace(0.2, 1, 5), "steps": np.arange(5.0), "weak": marks}
+    )
+    frame = frame.assign(value=0.5, low=0.4, high=0.6)
+    strong, weak = figures.curves(frame, looks(["a"])).axes[0].collections
+    assert weak.get_alpha() < strong.get_alpha()
+    reach = [
+        [path.vertices[:, 0].min(), path.vertices[:, 0].max()]
+        for band in (strong, weak)
+        for path in band.get_paths()
+    ]
+    assert reach[0] == [0, 2]
+    assert reach[-1] == [2, 4]
 
 
 def test_one_environment_or_none_with_a_reference_has_no_such_section(results, tmp_path):

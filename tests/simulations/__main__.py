@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from simulations import coverage, errors, over_environments, tables
+from simulations import bands, coverage, errors, over_environments, tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 PARTS: dict[str, tuple[Callable[[int], Iterable[dict[str, Any]]], int]] = {
     "means": (coverage.of_means, 40_000),
     "differences": (coverage.of_differences, 10_000),
-    "aggregates": (coverage.of_aggregates, 3_000),
+    "aggregates": (bands.of_aggregates, 10_000),
+    "profiles": (bands.of_profiles, 8_000),
+    "improvements": (bands.of_improvements, 2_000),
     "errors": (errors.of_families, 10_000),
     "power": (errors.of_power, 1_000),
     "suite_differences": (over_environments.of_effects, 3_000),

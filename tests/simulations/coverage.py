@@ -1,4 +1,4 @@
-"""How often intervals cover what they estimate, and how often those that are not marked as weak do."""
+"""How often intervals of means cover what they estimate, and those that are not marked as weak."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import special
 from simulations.shapes import Shape, normal, shapes
-from simulations.suites import Suite, suites
 
-from rlbench.analysis.aggregates import FEWEST_RUNS, STATISTICS, Runs, suite_doubts
 from rlbench.analysis.intervals import doubts, spreads, student_t
 
 SIZES = (3, 5, 7, 10, 15, 20, 30)
 PAIRED_SIZES = ((5, 5), (10, 10), (20, 20), (30, 30), (10, 20), (20, 10))
-RUNS = (3, 5, 10, 20, 30)
-ENVIRONMENTS = (2, 5, 10)
-RESAMPLES = 2_000
-_AT_ONCE = 2**17  # numbers that are held at a time
 
 Row = dict[str, object]
 AGAINST: dict[str, Callable[[Shape], Shape]] = {
@@ -68,42 +62,6 @@ def of_differences(samples: int, seed: int = 0) -> Iterator[Row]:
         hit = (low <= shape.mean - other.mean) & (shape.mean - other.mean <= high)
         names = {"kind": shape.kind, "shape": shape.name, "against": against, "n": n, "m": m}
         yield {**names, **shares(hit, ~(marked(first) | marked(second)))}
-
-
-def of_aggregates(most: int, seed: int = 0) -> Iterator[Row]:
-    """Simulate the stratified bootstrap intervals over environments, those of many runs ``most`` often."""
-    for m in ENVIRONMENTS:
-        for index, suite in enumerate(suites(m)):
-            truth = suite.truth()
-            for n in RUNS:
-                experiments = most if n >= FEWEST_RUNS else max(1, most // 6)
-                rng = np.random.default_rng([seed, 3, m, index, n])
-                for name, hit, unmarked in _of_suite(suite, m, n, truth, experiments, rng):
-                    names = {"kind": suite.kind, "suite": suite.name, "statistic": name}
-                    yield {**names, "environments": m, "n": n, **shares(hit, unmarked)}
-
-
-def _of_suite(
-    suite: Suite, m: int, n: int, truth: dict[str, float], experiments: int, rng: np.random.Generator
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Give for each statistic in which experiments its interval covers and is not marked: ``[E]`` twice."""
-    scores, sizes = suite.scores(rng, experiments, n).astype(np.float32), np.full(m, n)
-    positions = Runs(np.arange(m * n), sizes)
-    hits, unmarked = (
-        {name: np.empty(experiments, dtype=bool) for name in STATISTICS} for _ in ("hits", "unmarked")
-    )
-    at_once = max(1, _AT_ONCE // (RESAMPLES * m * n))
-    for start in range(0, experiments, at_once):
-        part = slice(start, start + at_once)
-        rows = positions.resampled(rng, RESAMPLES).values  # the same for a few experiments
-        resampled = Runs(np.take(scores[part], rows, axis=1), sizes)
-        for name, statistic in STATISTICS.items():
-            found = statistic(resampled)  # [E, R]
-            low, high = np.percentile(found, [2.5, 97.5], axis=-1)
-            hits[name][part] = (low <= truth[name]) & (truth[name] <= high)
-            unmarked[name][part] = ~np.any(list(suite_doubts(n, found.T).values()), axis=0)
-    for name in STATISTICS:
-        yield name, hits[name], unmarked[name]
 
 
 def shares(hit: np.ndarray, unmarked: np.ndarray) -> Row:

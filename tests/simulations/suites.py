@@ -21,15 +21,29 @@ class Suite:
     name: str
     draws: list[Draw]
 
-    def scores(self, rng: np.random.Generator, experiments: int, runs: int) -> np.ndarray:
-        """Draw experiments, environment after environment: ``[E, m * runs]``."""
-        return np.concatenate([draw(rng, (experiments, runs)) for draw in self.draws], axis=-1)
+    def experiments(self, rng: np.random.Generator, experiments: int, runs: int) -> np.ndarray:
+        """Draw experiments ``[E, m, runs]``."""
+        return np.stack([draw(rng, (experiments, runs)) for draw in self.draws], axis=1).astype(np.float32)
 
     def truth(self) -> dict[str, float]:
         """Give what each statistic tends to with ever more runs."""
-        rng = np.random.default_rng(len(self.draws))
-        runs = Runs.of([draw(rng, (TRUTH,)) for draw in self.draws])
+        runs = Runs.of(self.many())
         return {name: float(statistic(runs)) for name, statistic in STATISTICS.items()}
+
+    def improvement(self, lead: float) -> float:
+        """Give how likely a run that has so much more beats another, ties counted half."""
+        others, mine = np.sort(self.many()), np.array(self.many(1)) + lead
+        sides = [
+            np.searchsorted(one, more, side).mean()
+            for one, more in zip(others, mine, strict=True)
+            for side in ("left", "right")
+        ]
+        return float(np.mean(sides) / TRUTH)
+
+    def many(self, stream: int = 0) -> list[np.ndarray]:
+        """Draw very many runs of every environment."""
+        rng = np.random.default_rng([len(self.draws), stream] if stream else len(self.draws))
+        return [draw(rng, (TRUTH,)) for draw in self.draws]
 
 
 def _normal(level: float, deviation: float = 0.1) -> Draw:

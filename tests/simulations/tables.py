@@ -16,6 +16,9 @@ PROMISED = 0.93
 PASSES = 0.5
 """A shape passes the rule at n where at least this share of its samples is unmarked."""
 
+SUITES = ("aggregates", "profiles", "improvements")
+"""The parts of ``coverage.json`` on what is over environments."""
+
 RARE = "rare failures"
 TOO_MANY = 0.057
 """Of 10 000 families: the nominal 5 % and three standard errors."""
@@ -97,11 +100,41 @@ def size(row: Row) -> str:
     return f"{row['n']} and {row['m']}" if "m" in row else f"n = {row['n']}"
 
 
+def with_unmarked(rows: Sequence[Row], down: Mapping[str, str]) -> str:
+    """Give a table of the coverage of all, with columns at its end for the unmarked where there are any."""
+    marks = {row["n"] for row in rows if row["unmarked"]}
+    both = [*rows, *({**row, "only": "unmarked"} for row in rows if row["n"] in marks)]
+    return table(
+        both,
+        down,
+        lambda row: f"{size(row)}, unmarked" if "only" in row else size(row),
+        lambda row: of_unmarked(row) if "only" in row else overall(row),
+    )
+
+
+def extent(rows: Sequence[Row]) -> dict[str, str]:
+    """Say how many experiments there are with many seeds and with few, and how sure that makes coverages."""
+    sizes = [row["samples"] for row in rows]
+    fewest = min(row["unmarked"] for row in passing([row for row in rows if row["unmarked"]]))
+    return {
+        "size": f"{max(sizes):,}",
+        "few": f"{min(sizes):,}",
+        "size_error": _error(0.95, max(sizes)),
+        "few_error": _error(0.95, min(sizes)),
+        "most_error": _error(PROMISED, fewest),
+    }
+
+
+def _error(coverage: float, samples: int) -> str:
+    return percent(float((coverage * (1 - coverage) / samples) ** 0.5))
+
+
 def page(numbers: Mapping[str, Any]) -> str:
     """Give the whole page."""
-    means, differences, aggregates, errors, power = (
-        numbers[part]["rows"] for part in ("means", "differences", "aggregates", "errors", "power")
+    means, differences, errors, power = (
+        numbers[part]["rows"] for part in ("means", "differences", "errors", "power")
     )
+    aggregates, profiles, improvements = (numbers[part]["rows"] for part in SUITES)
     shape, pair = {"shape": "scores"}, {"shape": "scores", "against": "against"}
     suite = {"suite": "scores", "environments": "environments"}
     suite_differences, suite_errors = (numbers[f"suite_{part}"]["rows"] for part in ("differences", "errors"))
@@ -114,12 +147,8 @@ def page(numbers: Mapping[str, Any]) -> str:
     marks = {row["n"] for row in aggregates if row["unmarked"]}
     ends = {
         f"{name}_{what}": function([row for row in rows if row["unmarked"]])
-        for name, rows in (
-            ("means", means),
-            ("differences", differences),
-            ("aggregates", aggregates),
-            ("suite_differences", suite_differences),
-        )
+        for name in ("means", "differences", *SUITES, "suite_differences")
+        for rows in [numbers[name]["rows"]]
         for what, function in (
             ("worst", lambda rows: percent(min(map(covered, passing(rows))))),
             ("pooled", lambda rows: percent(pooled(rows))),
@@ -131,8 +160,7 @@ def page(numbers: Mapping[str, Any]) -> str:
         ends,
         means_size=f"{numbers['means']['size']:,}",
         differences_size=f"{numbers['differences']['size']:,}",
-        aggregates_size=f"{max(row['samples'] for row in aggregates):,}",
-        aggregates_few=f"{min(row['samples'] for row in aggregates):,}",
+        **{f"{name}_{what}": text for name in SUITES for what, text in extent(numbers[name]["rows"]).items()},
         errors_size=f"{numbers['errors']['size']:,}",
         power_size=f"{numbers['power']['size']:,}",
         pooled_by_n="; ".join(
@@ -180,6 +208,10 @@ def page(numbers: Mapping[str, Any]) -> str:
         suite_errors_most=percent(max(row["error"] for row in suite_even)),
         suite_errors=table(suite_even, family, size, lambda row: percent(row["error"])),
         suite_uneven=table(suite_uneven, family, size, lambda row: percent(row["error"])),
+        profiles=with_unmarked(profiles, {**suite, "above": "share above"}),
+        improvements=with_unmarked(
+            improvements, {**suite, "lead": "lead", "probability": "true probability"}
+        ),
         errors_most=percent(max(row["error"] for row in even)),
         errors_bar=percent(TOO_MANY),
         errors=table(even, family, size, lambda row: percent(row["error"])),
