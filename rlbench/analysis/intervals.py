@@ -15,7 +15,7 @@ FEWEST = 10
 _ROUNDING = 1e-12  # a spread below this part of the scores' size is that of equal ones in floating point
 _STRONGEST_SKEW = 0.55
 _SKEW_OF_MANY = 0.13  # times the root of n, where that is more
-_STRONGEST_EFFECT_SKEW = 0.06
+_STRONGEST_EFFECT_SKEW = 0.05
 _WIDEST_GAP = 0.5  # of the range, between neighbours in order
 _FEW = f"fewer than {FEWEST} seeds"
 _EQUAL = "equal scores, so no spread to go by"
@@ -144,7 +144,7 @@ def effect_doubts(firsts: Sequence[np.ndarray], seconds: Sequence[np.ndarray]) -
     """Say which reasons to mark its interval a stratified effect of samples ``[..., n]`` gives.
 
     Of many samples some always look odd, and what counts is what that does to their sum: its skew, by the
-    third moments of the means, which add up as their variances do, above 0.06; or one sample of two groups
+    third moments of the means, which add up as their variances do, above 0.05; or one sample of two groups
     that has more than half of the variance. Fewer than ten scores in any sample and a side without any spread
     are reasons, too. ``docs/coverage.md`` has the simulation that chose the numbers.
     """
