@@ -24,7 +24,7 @@ PARTS: dict[str, tuple[Callable[[int], Iterable[dict[str, Any]]], int]] = {
     "improvements": (bands.of_improvements, 2_000),
     "errors": (errors.of_families, 10_000),
     "power": (errors.of_power, 1_000),
-    "suite_differences": (over_environments.of_effects, 3_000),
+    "suite_differences": (over_environments.of_effects, 10_000),
     "suite_errors": (over_environments.of_families, 10_000),
 }
 
