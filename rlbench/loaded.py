@@ -250,9 +250,14 @@ class Results(Stored):
         journals, damaged = self._journals
         if damaged:
             return f"the journal {' and '.join(damaged)} is damaged, so what chose the seeds is not known"
-        requests = [one.get("request") for one in self.experiments]
-        asked = any(isinstance(one, dict) and one.get("until_decided") is True for one in requests)
-        return "a run until decided has kept no decision yet" if asked and not journals else ""
+        kept = {trial for one in journals for arm in one.layout.arms for trial in arm.trials}
+        for one in self.experiments:
+            request = one.get("request")
+            asked = isinstance(request, dict) and request.get("until_decided") is True
+            trials = one.get("trials") or ()
+            if asked and (not journals or (trials and kept.isdisjoint(trials))):
+                return "a run until decided has kept no decision yet"
+        return ""
 
     @cached_property
     def _suite(self) -> pd.DataFrame:

@@ -20,6 +20,7 @@ LEVEL = 0.05
 EXACT_SPLITS = 10**6
 RESAMPLES = 99_999
 POWER = 0.8
+_MOST_TRIED = 100  # seeds a side: far beyond those whose splits are counted
 TRUNCATION = 0.5
 """The share of a pair's part of the level at which its equivalence is tested; see ``holm``."""
 
@@ -169,7 +170,7 @@ def seeds_for(
     if difference == 0:
         return math.inf
     quantiles = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(POWER)
-    attainable = next(n for n in itertools.count(2) if smallest(n) <= level)
+    attainable = next((n for n in range(2, _MOST_TRIED) if smallest(n) <= level), math.inf)
     return float(max(math.ceil(quantiles**2 * variance / difference**2), attainable, fewest + 1))
 
 

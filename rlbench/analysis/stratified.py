@@ -11,6 +11,7 @@ from rlbench.analysis.comparisons import EXACT_SPLITS, RESAMPLES, subset_sums, w
 from rlbench.analysis.intervals import spread
 
 _AT_ONCE = 2_000  # random splits that are held at a time
+_ROUNDING = 1e-12  # of sums of scores whose largest is 1
 
 Strata = tuple[Sequence[np.ndarray], Sequence[np.ndarray]]
 """The scores of two algorithms, ``[n]`` and ``[m]``, on one environment after the other."""
@@ -136,6 +137,6 @@ def of_splits(
 
 
 def _extremity(differences: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """Give t^2 / (1 + t^2) of the studentised effect; 0 where there is no effect."""
-    squares = differences**2
+    """Give t^2 / (1 + t^2) of the studentised effect; 0 where there is no effect, but for rounding."""
+    squares = np.where(np.abs(differences) < _ROUNDING, 0.0, differences) ** 2
     return np.divide(squares, squares + variances, out=np.zeros_like(squares), where=squares > 0)

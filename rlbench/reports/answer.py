@@ -24,8 +24,24 @@ def answers(results: Any) -> list[Sentence]:
 
 
 def suite_answer(claims: Sequence[Claim]) -> Sentence:
-    """Say who is better over environments; nothing of pairs that could not be compared there."""
-    return joined(_compared([claim for claim in claims if not claim.barred], None))
+    """Say who is better over environments, and who has scores there but could be compared with nobody."""
+    fair = [claim for claim in claims if not claim.barred]
+    told = {name for claim in fair for name in (claim.first, claim.second)}
+    apart = {
+        name: (mean, claim.reason)
+        for claim in claims
+        for name, mean in ((claim.first, claim.mean_first), (claim.second, claim.mean_second))
+        if fair and name not in told and not math.isnan(mean)
+    }
+    return joined(
+        [
+            *_compared(fair, None),
+            *(
+                sentence("{} ({}) is not compared there: {}.", Name(name), number(mean, 3), why)
+                for name, (mean, why) in sorted(apart.items())
+            ),
+        ]
+    )
 
 
 def _each(results: Any) -> list[Sentence]:

@@ -15,8 +15,6 @@ from rlbench.reports.numbers import MISSING, decimals_for, interval, number, p_v
 MARK = "†"
 """Beside an interval that may be too narrow; the note below says why."""
 
-_VERDICTS = {"better": "better than", "equivalent": "equivalent to"}
-
 
 def scores(table: pd.DataFrame) -> Table:
     """Print the scores of ``Results.scores``, the best of each environment first."""
@@ -38,10 +36,11 @@ def claims(found: Iterable[Any], data: pd.DataFrame) -> Table:
         decimals = decimals_for(claim.effect for claim in mine)
         for claim in mine:
             p = MISSING if math.isnan(claim.p_corrected) else p_value(claim.p_corrected)[2:].lstrip("= ")
-            verdict = _VERDICTS.get(claim.verdict, claim.verdict)
+            verdict = _verdict(claim, decimals)
             effect, trials = number(claim.effect, decimals), f"{claim.n_first} and {claim.n_second}"
             reach = _reach(claim, decimals)
-            rows.append((env, claim.first, verdict, claim.second, effect, reach, p, trials))
+            where = env if claim.environments == 1 else f"{env}, normalised"
+            rows.append((where, claim.first, verdict, claim.second, effect, reach, p, trials))
     columns = ["Environment", "First", "Verdict", "Second", "Difference", "95 % interval", "p", "Trials"]
     note = "; ".join(filter(None, ["p is corrected", _note(data)]))
     return Table(data, pd.DataFrame(rows, columns=columns), note)
@@ -56,6 +55,13 @@ def aggregates(table: pd.DataFrame, titles: Mapping[str, str], decimals: int, da
         rows.append((algorithm, *cells, f"{mine['n'].iloc[0]} of {mine['of'].iloc[0]}"))
     note = "; ".join(filter(None, ["in brackets: 95 % intervals", _note(table)]))
     return Table(data, pd.DataFrame(rows, columns=["Algorithm", *titles.values(), "Trials"]), note)
+
+
+def _verdict(claim: Any, decimals: int) -> str:
+    """Give the words between the first and the second, with what else is to be known of them."""
+    known = {"better": "better than", "equivalent": f"within {number(claim.margin, decimals)} of"}
+    words = known.get(claim.verdict, claim.verdict)
+    return f"{words} ({claim.reason})" if claim.reason else words
 
 
 def _reach(row: Any, decimals: int, value: str = "") -> str:

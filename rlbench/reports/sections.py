@@ -134,7 +134,7 @@ def comparisons(results: Any) -> Section | None:
         "comparisons.html",
         groups=groups,
         looks=looks_of(results),
-        reasons=reasons(pairs.loc[pairs["low"].notna(), "weak"]),
+        reasons=reasons(mark for one in (suite, pairs) for mark in one.loc[one["low"].notna(), "weak"]),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
         suite=int(suite["tests"].max()) if len(suite) else 0,

@@ -142,7 +142,8 @@ def _check_results(folder: str, layout: Layout) -> None:
     shown = {
         content_hash({**trial.document, "seed": 0})
         for trial in frames.stored
-        if trial.status == "finished" and (trial.hash in asked[False] or trial.hash not in asked[True])
+        if trial.status in ("finished", "diverged")
+        and (trial.hash in asked[False] or trial.hash not in asked[True])
     }
     for first, second in layout.tests:
         if {layout.arms[first].seedless, layout.arms[second].seedless} <= shown:

@@ -13,6 +13,7 @@ from rlbench.analysis.comparisons import (
     compare_pairs,
     holm,
     permutation_p,
+    seeds_for,
     seeds_needed,
     smallest_p,
     unequal_budgets,
@@ -216,3 +217,7 @@ def test_different_budgets_are_not_compared():
 def test_scores_that_overflow_decide_nothing():
     huge = np.full(3, 1.7e308)
     assert permutation_p(huge, -huge) >= smallest_p(3, 3)
+
+
+def test_where_no_number_of_seeds_attains_the_level_none_is_named():
+    assert seeds_for(1.0, 1.0, 1e-9, 10, lambda n: 1e-5) == math.inf

@@ -119,3 +119,13 @@ def test_the_statistic_is_that_of_the_exact_one():
     difference, variance = welch_parts(mine.sum(), (mine**2).sum(), 4, 6, 0.0, (pooled**2).sum())
     found = stratified.of_splits([mask], [pooled[:, None]], [(4, 6)])
     assert found.item() == pytest.approx(difference**2 / (difference**2 + variance))
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_differences_that_cancel_without_any_spread_are_no_evidence(n):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        high, low = (np.full(n, value) for value in rng.random(2))
+        traded = ([high, low], [low, high])
+        assert stratified_p([traded])[0] == 1.0
+        assert stratified_p([traded, strata((n, n), (n, n))])[0] == 1.0

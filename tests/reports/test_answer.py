@@ -244,3 +244,12 @@ def test_over_environments_each_budget_has_its_say():
     text = plain(suite_answer(claims_of(compare_suite(trials))))
     assert text.startswith("a is better than b over 2 environments")
     assert text.endswith("corrected for 2 comparisons). Besides, c is better than d.")
+
+
+def test_over_environments_nobody_is_the_highest_beside_one_of_another_budget_unmentioned():
+    rows = [(name, env, value + bonus, steps) for env in ("x", "y") for value in UNIT
+            for name, bonus, steps in (("top", 2, 5_000), ("b", 1, 1_000), ("c", 0, 1_000))]  # fmt: skip
+    trials = pd.DataFrame(rows, columns=["algorithm", "env", "normalised", "steps"])
+    text = plain(suite_answer(claims_of(compare_suite(trials))))
+    assert "b is better than c over 2 environments" in text
+    assert "is not compared there: budgets differ on x, y." in text

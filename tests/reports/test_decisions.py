@@ -9,6 +9,7 @@ from synthetic import write_decisions, write_results
 
 import rlbench
 from rlbench.reports.decisions import decisions
+from rlbench.reports.printed import claims as claims_table
 from rlbench.reports.sections import answer, comparisons
 
 
@@ -125,3 +126,16 @@ def test_before_its_first_decision_a_run_until_decided_claims_nothing(store):
     assert set(found["reason"]) == {"a run until decided has kept no decision yet"}
     write_decisions(store, {("a2c", "dqn"): "larger"})
     assert "better" in set(rlbench.load(store.root).comparisons()["verdict"])
+
+
+def test_journals_of_others_say_nothing_of_a_run_until_decided(store):
+    write_decisions(store, {("a2c", "dqn"): "larger"})
+    store.write_experiment({"schema_version": 1, "request": {"until_decided": True}, "trials": ["0" * 64]})
+    assert set(rlbench.load(store.root).comparisons()["verdict"]) == {"undecided"}
+
+
+def test_a_printed_table_says_what_decided_in_the_place_of_p(store):
+    write_decisions(store, {("a2c", "dqn"): "larger"})
+    claims = rlbench.load(store.root).claims()
+    table = claims_table(claims.itertuples(), claims).printed
+    assert table["Verdict"].str.contains("better than (sequential comparison", regex=False).any()

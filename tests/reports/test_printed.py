@@ -44,7 +44,7 @@ def test_a_pair_reads_as_a_sentence(results):
     assert decided.any()
     assert set(table.printed.loc[decided, "Verdict"]) == {"better than"}
     assert list(table.printed["First"]) == list(claims["first"])
-    assert "over 2 environments" in set(table.printed["Environment"])
+    assert "over 2 environments, normalised" in set(table.printed["Environment"])
     assert "text" in table.data.columns
 
 
