@@ -323,7 +323,7 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report: the frames ``data`` and, for people, ``printed``, with a ``note`` below."""
+    """A table: frames ``data`` for CSV and ``printed`` for Markdown and LaTeX, with a ``note`` below."""
 
     data: Any
     printed: Any
@@ -334,11 +334,9 @@ class Table:
 class Section:
     """What a report section renders: trusted HTML (escape stored text), figures and tables by file stem.
 
-    ``figures`` are matplotlib figures, written as PNG, SVG and PDF and shown in the page; a mapping of names
-    to figures is several views of one thing, of which the page shows one at a time. ``tables`` are pandas
-    frames, written as CSV, Markdown and LaTeX, or :class:`Table`, of which the last two have ``printed``. In
-    the HTML, ``<table class="sortable">`` sorts by a click on a column's head (``data-value`` gives a cell's
-    number, ``class="unsortable"`` excepts a head).
+    ``figures`` are matplotlib figures, or mappings of names to figures: views of one, one shown at a time.
+    ``tables`` are pandas frames or :class:`Table`. In the HTML, ``<table class="sortable">`` sorts by a click
+    on a head (``data-value`` gives a cell's number, ``class="unsortable"`` excepts a head).
     """
 
     html: str = ""

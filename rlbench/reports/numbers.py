@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from rlbench.reports.sentences import enumerated
 
@@ -46,6 +47,11 @@ def outcome(low: float, high: float, decimals: int) -> str:
 def reasons(marks: Iterable[str]) -> list[str]:
     """Give each reason once for which one of several intervals is marked as weak."""
     return list(dict.fromkeys(reason for mark in marks for reason in mark.split("; ") if reason))
+
+
+def reasons_in(*tables: Any) -> list[str]:
+    """Give the reasons of frames with ``low`` and ``weak``, of those intervals that are there."""
+    return reasons(mark for table in tables for mark in table.loc[table["low"].notna(), "weak"])
 
 
 def weak(marks: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from rlbench.reports.answer import exact_values as _exact
 from rlbench.reports.answer import solvers as _solvers
 from rlbench.reports.decisions import chosen
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import count, decimals_for, duration, reasons, weak
+from rlbench.reports.numbers import count, decimals_for, duration, reasons, reasons_in, weak
 from rlbench.reports.sentences import html as html_of
 from rlbench.reports.style import looks_of
 
@@ -134,7 +134,7 @@ def comparisons(results: Any) -> Section | None:
         "comparisons.html",
         groups=groups,
         looks=looks_of(results),
-        reasons=reasons(mark for one in (suite, pairs) for mark in one.loc[one["low"].notna(), "weak"]),
+        reasons=reasons_in(suite, pairs),
         tests=0 if pairs.empty else int(pairs["tests"].iloc[0]),
         unequal=unequal,
         suite=int(suite["tests"].max()) if len(suite) else 0,

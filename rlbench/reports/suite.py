@@ -11,7 +11,7 @@ from rlbench.api import Section
 from rlbench.reports import printed
 from rlbench.reports import suite_figures as figures
 from rlbench.reports.markup import fragment
-from rlbench.reports.numbers import decimals_for, reasons
+from rlbench.reports.numbers import decimals_for, reasons, reasons_in
 from rlbench.reports.style import looks_of
 
 _DECIMALS = 2  # of normalised scores
@@ -48,10 +48,10 @@ def suite(results: Any) -> Section | None:
         decimals=_DECIMALS,
         lacking=list(lacking.itertuples(index=False, name=None)),
         intervals=bool(shown["low"].notna().any()),
-        reasons=_reasons(shown),
-        band_reasons=_reasons(profiles, curves),
+        reasons=reasons_in(shown),
+        band_reasons=reasons_in(profiles, curves),
         pairs=_pairs(improvements),
-        pair_reasons=_reasons(improvements),
+        pair_reasons=reasons_in(improvements),
         few=_FEW_PAIRS,
         looks=looks,
     )
@@ -84,11 +84,6 @@ def gaps(results: Any) -> Section | None:
         looks=looks,
     )
     return Section(html, figures=drawn, tables={"gaps": table})
-
-
-def _reasons(*tables: pd.DataFrame) -> list[str]:
-    """Say why intervals of these tables are weak, of those that are there."""
-    return reasons(mark for table in tables for mark in table.loc[table["low"].notna(), "weak"])
 
 
 def _environments(results: Any) -> tuple[list[str], list[str]]:

@@ -48,6 +48,12 @@ def test_a_pair_reads_as_a_sentence(results):
     assert "text" in table.data.columns
 
 
+def test_equivalence_is_printed_with_its_margin(results):
+    claims = results.claims().head(1).assign(verdict="equivalent", margin=25.0, effect=1.0)
+    [verdict] = printed.claims(claims.itertuples(), claims).printed["Verdict"]
+    assert verdict == "within 25.000 of"
+
+
 def test_where_seeds_were_chosen_by_scores_there_is_a_dash_for_p(results):
     claims = results.claims().assign(p_corrected=float("nan"))
     assert set(printed.claims(claims.itertuples(), claims).printed["p"]) == {"–"}
